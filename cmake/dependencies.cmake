@@ -1,0 +1,38 @@
+# What each component needs, for this build and, installed beside podiumConfig.cmake, for find_package(podium).
+
+set(PODIUM_LINKS_system podium::podium Boost::headers nlohmann_json::nlohmann_json)
+set(PODIUM_LINKS_asio podium::system Threads::Threads)
+set(PODIUM_LINKS_yaml podium::system yaml-cpp::yaml-cpp)
+
+# Looks for what podium::`component` needs; `out` is empty, or says what is missing and how to get it.
+# A macro: some packages tell what they found in plain variables that later calls read.
+macro(podium_find_dependencies component out)
+  set(${out} "")
+  find_package(Boost 1.81 QUIET)
+  if(NOT TARGET Boost::headers)
+    list(JOIN Boost_CONSIDERED_VERSIONS " " podium_seen_)
+    if(NOT podium_seen_)
+      set(podium_seen_ "${Boost_VERSION_STRING}")
+    endif()
+    string(APPEND ${out} "it needs Boost 1.81 or newer (found: ${podium_seen_}), on Debian 12: apt install libboost1.81-dev. ")
+  endif()
+  find_package(nlohmann_json 3.11 QUIET)
+  if(NOT TARGET nlohmann_json::nlohmann_json)
+    string(APPEND ${out} "it needs nlohmann_json 3.11 or newer, on Debian 12: apt install nlohmann-json3-dev. ")
+  endif()
+  if("${component}" STREQUAL "asio")
+    find_package(Threads QUIET)
+    if(NOT TARGET Threads::Threads)
+      string(APPEND ${out} "it needs threads. ")
+    endif()
+  elseif("${component}" STREQUAL "yaml")
+    find_package(yaml-cpp 0.7 QUIET)
+    if(NOT TARGET yaml-cpp::yaml-cpp AND TARGET yaml-cpp)  # the name before 0.8
+      add_library(yaml-cpp::yaml-cpp INTERFACE IMPORTED)
+      set_target_properties(yaml-cpp::yaml-cpp PROPERTIES INTERFACE_LINK_LIBRARIES yaml-cpp)
+    endif()
+    if(NOT TARGET yaml-cpp::yaml-cpp)
+      string(APPEND ${out} "it needs yaml-cpp 0.7 or newer, on Debian 12: apt install libyaml-cpp-dev. ")
+    endif()
+  endif()
+endmacro()

@@ -1,0 +1,50 @@
+# What podium's own tests, examples and benchmarks have in common.
+
+add_library(podium_warnings INTERFACE)
+target_compile_options(podium_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wsign-conversion -Werror)
+
+if(PROJECT_IS_TOP_LEVEL)
+  find_program(PODIUM_CCACHE ccache)
+  if(PODIUM_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${PODIUM_CCACHE})
+  endif()
+  find_program(PODIUM_MOLD mold)
+  if(PODIUM_MOLD)
+    add_link_options(-fuse-ld=mold)
+  endif()
+endif()
+
+# The components whose rooms the given files include, and one of them that cannot be built here, or nothing.
+function(podium_components_of out missing)
+  set(used podium)
+  set(${missing} "" PARENT_SCOPE)
+  foreach(file IN LISTS ARGN)
+    file(STRINGS ${file} includes REGEX "^ *# *include <podium/")
+    foreach(include IN LISTS includes)
+      string(REGEX MATCH "<podium/([a-z_]+)" room "${include}")
+      podium_component_of("${CMAKE_MATCH_1}" component)
+      list(APPEND used ${component})
+      if(component AND NOT component IN_LIST PODIUM_AVAILABLE)
+        set(${missing} ${component} PARENT_SCOPE)
+      endif()
+    endforeach()
+  endforeach()
+  list(REMOVE_DUPLICATES used)
+  set(${out} ${used} PARENT_SCOPE)
+endfunction()
+
+# A program of `files` (whose headers in the same folder may include more), linked with what they include.
+# Where a component is not available it is left out, and said so.
+function(podium_add_program name)
+  podium_components_of(components missing ${ARGN})
+  if(missing)
+    message(STATUS "${name} is left out: podium::${missing} is not available")
+    return()
+  endif()
+  set(sources ${ARGN})
+  list(FILTER sources INCLUDE REGEX "\\.cpp$")
+  add_executable(${name} ${sources})
+  list(TRANSFORM components PREPEND podium::)
+  target_link_libraries(${name} PRIVATE ${components} podium_warnings)
+endfunction()
