@@ -1,0 +1,4 @@
+#pragma once
+/// The door of the room `model`: Kubernetes-shaped objects and what reads, writes, completes and checks them.
+
+#include <podium/model/kinds.hpp>

@@ -1,0 +1,26 @@
+#pragma once
+/// Every kind that podium ships, and the list of them.
+
+#include <podium/model/config_map.hpp>
+#include <podium/model/deployment.hpp>
+#include <podium/model/endpoint_slice.hpp>
+#include <podium/model/event.hpp>
+#include <podium/model/lease.hpp>
+#include <podium/model/namespace.hpp>
+#include <podium/model/node.hpp>
+#include <podium/model/pod.hpp>
+#include <podium/model/replica_set.hpp>
+#include <podium/model/router_status.hpp>
+#include <podium/model/secret.hpp>
+#include <podium/model/service.hpp>
+
+namespace podium::inline v0::model {
+
+/// A list of kinds, for code that does something for each.
+template<class... K>
+struct kind_list {};
+
+using shipped_kinds = kind_list<pod, node, deployment, replica_set, service, endpoint_slice, config_map,
+    secret, namespace_, event, lease, router_status>;
+
+}  // namespace podium::v0::model
