@@ -1,0 +1,5 @@
+#pragma once
+/// The room `probe`: is this container started, ready, alive?
+#include <podium/probe/check.hpp>
+#include <podium/probe/monitor.hpp>
+#include <podium/probe/policy.hpp>
