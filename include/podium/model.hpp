@@ -1,4 +1,5 @@
 #pragma once
 /// The door of the room `model`: Kubernetes-shaped objects and what reads, writes, completes and checks them.
 
+#include <podium/model/codec.hpp>
 #include <podium/model/kinds.hpp>
