@@ -80,7 +80,7 @@ struct error {
     /// The same error seen from one field further out: "image" becomes "spec.image".
     [[nodiscard]] error inside(std::string_view outer) &&
     {
-        path = path.empty() ? std::string(outer)
+        path = path.empty()       ? std::string(outer)
             : path.front() == '[' ? std::string(outer) + path
                                   : std::string(outer) + '.' + path;
         for (auto& e : further)

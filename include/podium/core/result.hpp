@@ -57,8 +57,8 @@ public:
     }
 
     template<class U = T>
-    requires(!detail::is_result<std::remove_cvref_t<U>> && !std::same_as<std::remove_cvref_t<U>, podium::error> &&
-        std::constructible_from<T, U>)
+    requires(!detail::is_result<std::remove_cvref_t<U>> &&
+        !std::same_as<std::remove_cvref_t<U>, podium::error> && std::constructible_from<T, U>)
     constexpr explicit(!std::convertible_to<U, T>) result(U&& value)
         : held_(std::in_place_index<0>, std::forward<U>(value))
     {
@@ -97,7 +97,8 @@ public:
 
     /// f(value) -> result<U>, or the error.
     template<class F>
-    [[nodiscard]] constexpr auto and_then(F&& f) const& -> std::remove_cvref_t<std::invoke_result_t<F, T const&>>
+    [[nodiscard]] constexpr auto and_then(
+        F&& f) const& -> std::remove_cvref_t<std::invoke_result_t<F, T const&>>
     {
         if (has_value())
             return std::invoke(std::forward<F>(f), **this);
@@ -113,7 +114,8 @@ public:
 
     /// f(value) -> U, wrapped, or the error.
     template<class F>
-    [[nodiscard]] constexpr auto transform(F&& f) const& -> result<std::remove_cvref_t<std::invoke_result_t<F, T const&>>>
+    [[nodiscard]] constexpr auto transform(
+        F&& f) const& -> result<std::remove_cvref_t<std::invoke_result_t<F, T const&>>>
     {
         if (!has_value())
             return error();
@@ -125,7 +127,8 @@ public:
         }
     }
     template<class F>
-    [[nodiscard]] constexpr auto transform(F&& f) && -> result<std::remove_cvref_t<std::invoke_result_t<F, T&&>>>
+    [[nodiscard]] constexpr auto transform(
+        F&& f) && -> result<std::remove_cvref_t<std::invoke_result_t<F, T&&>>>
     {
         if (!has_value())
             return std::move(*this).error();
