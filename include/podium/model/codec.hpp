@@ -760,6 +760,7 @@ struct codec_for<T> : codec_base<T, codec_for<T>> {
             m.required = required(static_cast<T const*>(nullptr), D::name);
         if constexpr (requires { always(static_cast<T const*>(nullptr), std::string_view{}); })
             m.always = always(static_cast<T const*>(nullptr), D::name);
+        m.always = m.always || m.required;
         return m;
     }
     template<template<class...> class List, class... D>

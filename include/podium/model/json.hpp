@@ -194,8 +194,11 @@ inline std::string line_and_column(std::string_view text, std::size_t position)
 
 }  // namespace detail
 
+/// Everything that is wrong with an object, each with its path.
+using field_errors = std::vector<error>;
+
 /// One error out of several: the first, with the others behind it. None of them must not happen.
-[[nodiscard]] inline error joined(std::vector<error> errors)
+[[nodiscard]] inline error joined(field_errors errors)
 {
     error out = std::move(errors.front());
     for (std::size_t i = 1; i < errors.size(); ++i)
