@@ -95,6 +95,7 @@ struct handle {
     std::shared_ptr<K const> object{};
     revision modified{};  ///< the revision that wrote this version
     revision created{};   ///< the revision that created the object
+    time_point seen{};    ///< when this version reached the view it was read from, on the reader's clock
 
     [[nodiscard]] explicit operator bool() const noexcept { return object != nullptr; }
     [[nodiscard]] K const& operator*() const noexcept { return *object; }
@@ -105,7 +106,11 @@ struct handle {
     {
         return uid_of(kind_of<K>, object->metadata.namespace_, object->metadata.name, created);
     }
-    friend bool operator==(handle const&, handle const&) = default;
+    /// The same version; when it was seen does not count.
+    friend bool operator==(handle const& a, handle const& b)
+    {
+        return a.object == b.object && a.modified == b.modified && a.created == b.created;
+    }
 };
 
 /// A handle whose type is known at run time only.
@@ -114,6 +119,7 @@ struct object {
     std::shared_ptr<void const> data{};
     revision modified{};
     revision created{};
+    time_point seen{};
 
     [[nodiscard]] explicit operator bool() const noexcept { return data != nullptr; }
     [[nodiscard]] std::string_view name() const { return kind->object_name(data.get()); }
@@ -127,14 +133,14 @@ struct object {
     {
         if (kind != &kind_of<K> || !data)
             return {};
-        return {std::static_pointer_cast<K const>(data), modified, created};
+        return {std::static_pointer_cast<K const>(data), modified, created, seen};
     }
 };
 
 template<Kind K>
 [[nodiscard]] object erase_type(handle<K> const& h)
 {
-    return {&kind_of<K>, h.object, h.modified, h.created};
+    return {&kind_of<K>, h.object, h.modified, h.created, h.seen};
 }
 
 /// One object of one committed transaction. All changes of a revision are handed on together.

@@ -121,23 +121,23 @@ public:
     }
 
     /// Takes in changes: whole revisions, in order, each once. Those it has seen already are skipped.
-    void absorb(std::span<change const> changes)
+    void absorb(std::span<change const> changes, time_point now)
     {
         auto const seen = view_.at();
         for (auto const& c : changes) {
             if (c.at <= seen)
                 continue;
-            auto const x = view_.apply(c);
+            auto const x = view_.apply(c, now);
             touch_all(x, std::index_sequence_for<C...>{});
         }
         open_gates();
     }
 
     /// Starts over from a snapshot, after history was compacted: what differs counts as changed.
-    void resync(state const& s)
+    void resync(state const& s, time_point now)
     {
         for (auto const& c : view_.difference(s.objects, s.at)) {
-            auto const x = view_.apply(c);
+            auto const x = view_.apply(c, now);
             touch_all(x, std::index_sequence_for<C...>{});
         }
         view_.reached(s.at);
@@ -419,7 +419,7 @@ private:
 /// Brings the plane up to the store's revision, by the changes or, where they are gone, by a snapshot.
 /// For stores that answer at once. True when anything was new.
 template<class Plane, Store S>
-bool catch_up(Plane& p, S& store)
+bool catch_up(Plane& p, S& store, time_point now)
 {
     bool any = false;
     for (;;) {
@@ -428,11 +428,11 @@ bool catch_up(Plane& p, S& store)
             return any;
         any = true;
         if (news)
-            p.absorb(*news);
+            p.absorb(*news, now);
         else
             store.snapshot([&](result<state> s) {
                 if (s)
-                    p.resync(*s);
+                    p.resync(*s, now);
             });
     }
 }
@@ -443,7 +443,7 @@ template<class Plane, Store S>
 std::optional<time_point> settle(Plane& p, S& store, time_point now)
 {
     for (bool busy = true; busy;) {
-        busy = catch_up(p, store);
+        busy = catch_up(p, store, now);
         while (auto r = p.next(now)) {
             busy = true;
             store.commit(r->what, [&](committed c) { p.done(r->ticket, c, now); });

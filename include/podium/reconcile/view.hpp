@@ -238,8 +238,8 @@ public:
         return std::get<I>(index_);
     }
 
-    /// Takes in one change. The caller hands on whole revisions.
-    object_transition apply(change const& c)
+    /// Takes in one change at `now` (it becomes the version's `seen`). The caller hands on whole revisions.
+    object_transition apply(change const& c, time_point now)
     {
         auto& t = table_for(*c.object.kind);
         object_transition out;
@@ -255,6 +255,7 @@ public:
             }
         } else if (it == t.places.end()) {
             auto p = std::make_unique<detail::place>(detail::place{c.object});
+            p->now.seen = now;
             t.all.insert(p.get());
             t.link(*p, true);
             t.places.emplace(name, std::move(p));
@@ -266,12 +267,15 @@ public:
             auto node = t.places.extract(it);
             node.key() = name;  // views the new version from now on
             p.now = c.object;
+            p.now.seen = now;
             if (!same)
                 t.link(p, true);
             t.places.insert(std::move(node));
         }
-        if (!c.deleted)
+        if (!c.deleted) {
             out.after = c.object;
+            out.after.seen = now;
+        }
         at_ = c.at;
         std::apply([&](auto&... i) { (fold(i, out), ...); }, index_);
         return out;
