@@ -1,0 +1,461 @@
+#pragma once
+/// Amounts of a resource as manifests write them: "500m", "1.5Gi", "12e6". Exact, compared as numbers.
+///
+/// A quantity is an integer of up to 38 digits times a power of ten, never finer than a billionth
+/// (nano). Finer input rounds away from zero: who asks for some gets some. The family of suffix an
+/// amount was written in is kept, and printing picks the largest suffix that loses nothing.
+/// 24 bytes, trivially copyable; arithmetic allocates nothing.
+///
+/// Source: Kubernetes v1.35.4, apimachinery pkg/api/resource: grammar, canonical form, rounding, and
+/// that amounts with a binary suffix end at 2^63-1. Two defects there are not taken over: negative
+/// amounts beyond 18 digits round (and wrap) wrongly, and exponents wrap at 32 bits.
+
+#include <podium/core/result.hpp>
+
+#include <charconv>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace podium::inline v0 {
+
+namespace detail {
+__extension__ typedef __int128 int128;
+__extension__ typedef unsigned __int128 uint128;
+
+inline constexpr int max_digits = 38;  // 10^38 < 2^127
+
+/// 10^n, 0 <= n <= 38.
+constexpr uint128 power_of_ten(int n) noexcept
+{
+    uint128 out = 1;
+    for (uint128 base = 10; n > 0; n >>= 1, base *= base)
+        if (n & 1)
+            out *= base;
+    return out;
+}
+inline constexpr uint128 decimal_limit = power_of_ten(max_digits);
+
+constexpr uint128 magnitude(int128 v) noexcept
+{
+    return v < 0 ? uint128{0} - static_cast<uint128>(v) : static_cast<uint128>(v);
+}
+constexpr int128 with_sign(uint128 magnitude, bool negative) noexcept
+{
+    return negative ? -static_cast<int128>(magnitude) : static_cast<int128>(magnitude);
+}
+constexpr int digits_of(uint128 v) noexcept
+{
+    int n = 0;
+    for (; v > std::numeric_limits<std::uint64_t>::max(); v /= 10)
+        ++n;
+    for (auto low = static_cast<std::uint64_t>(v); low != 0; low /= 10)
+        ++n;
+    return n;
+}
+std::string decimal_text(uint128 v);
+}  // namespace detail
+
+/// Which family of suffixes an amount is written in.
+enum class quantity_format : std::uint8_t {
+    decimal_si,        ///< n u m (none) k M G T P E: powers of 1000
+    binary_si,         ///< Ki Mi Gi Ti Pi Ei: powers of 1024
+    decimal_exponent,  ///< e3, e-6: powers of 1000
+};
+
+class quantity {
+public:
+    /// Longer input is refused.
+    static constexpr std::size_t max_text = 256;
+
+    constexpr quantity() = default;
+
+    /// `number` x 10^`scale`. What is finer than nano rounds away from zero.
+    [[nodiscard]] static constexpr quantity from_integer(std::int64_t number, std::int32_t scale = 0,
+        quantity_format format = quantity_format::decimal_si) noexcept
+    {
+        return *make(detail::magnitude(number), number < 0, scale, false, format);
+    }
+    /// 1500 is "1500m" and prints so.
+    [[nodiscard]] static constexpr quantity from_milli(
+        std::int64_t number, quantity_format format = quantity_format::decimal_si) noexcept
+    {
+        return from_integer(number, -3, format);
+    }
+
+    /// Sign, digits with at most one dot, suffix. Fails with `errc::invalid` on anything else, on more
+    /// than 256 characters, on an exponent outside 32 bits and on more than 38 significant digits.
+    /// Kubernetes takes an amount without any digit for 0, and so do we.
+    [[nodiscard]] static result<quantity> parse(std::string_view text);
+
+    /// In units of 10^`scale`, rounded away from zero; the nearest int64 when outside of it (see `fits`).
+    [[nodiscard]] constexpr std::int64_t scaled_value(std::int32_t scale) const noexcept
+    {
+        using limits = std::numeric_limits<std::int64_t>;
+        if (auto const v = checked_scaled_value(scale))
+            return *v;
+        return sign() < 0 ? limits::min() : limits::max();
+    }
+    /// The same, or nothing when outside of int64.
+    [[nodiscard]] constexpr std::optional<std::int64_t> checked_scaled_value(
+        std::int32_t scale) const noexcept
+    {
+        auto const whole = in_units_of(scale);
+        if (!whole || *whole < std::numeric_limits<std::int64_t>::min() ||
+            *whole > std::numeric_limits<std::int64_t>::max())
+            return std::nullopt;
+        return static_cast<std::int64_t>(*whole);
+    }
+    /// The whole number: bytes, pods. "1500m" is 2.
+    [[nodiscard]] constexpr std::int64_t value() const noexcept { return scaled_value(0); }
+    /// Thousandths: milli-cores. "1.5" is 1500.
+    [[nodiscard]] constexpr std::int64_t milli_value() const noexcept { return scaled_value(-3); }
+    /// Whether `scaled_value(scale)` did not have to saturate.
+    [[nodiscard]] constexpr bool fits(std::int32_t scale) const noexcept
+    {
+        return checked_scaled_value(scale).has_value();
+    }
+
+    /// The next multiple of 10^`scale` away from zero; itself if it is one.
+    [[nodiscard]] constexpr quantity round_up(std::int32_t scale) const noexcept
+    {
+        if (exponent_ >= scale)
+            return *this;
+        // Below its own exponent the number only gets shorter, so it fits.
+        return *make(detail::magnitude(*in_units_of(scale)), sign() < 0, scale, false, format_);
+    }
+
+    /// Sums and products are exact; `errc::exhausted` when one would need more than 38 digits. The format
+    /// is the left side's, unless that is zero.
+    [[nodiscard]] result<quantity> plus(quantity const& other) const
+    {
+        auto const format = is_zero() ? other.format_ : format_;
+        if (is_zero() || other.is_zero())
+            return (is_zero() ? other : *this).in(format);
+        auto const& fine = exponent_ <= other.exponent_ ? *this : other;
+        auto const& coarse = exponent_ <= other.exponent_ ? other : *this;
+        auto const aligned =
+            detail_scaled(coarse.mantissa(), std::int64_t{coarse.exponent_} - fine.exponent_);
+        if (!aligned)
+            return too_long();
+        detail::int128 sum = 0;
+        if (__builtin_add_overflow(*aligned, fine.mantissa(), &sum))
+            return too_long();
+        if (auto const q = make(detail::magnitude(sum), sum < 0, fine.exponent_, false, format))
+            return *q;
+        return too_long();
+    }
+    [[nodiscard]] result<quantity> minus(quantity const& other) const { return plus(-other); }
+    [[nodiscard]] result<quantity> times(std::int64_t factor) const
+    {
+        auto const a = detail::magnitude(mantissa()), b = detail::magnitude(factor);
+        if (b != 0 && a > (std::numeric_limits<detail::uint128>::max() / b))
+            return too_long();
+        if (auto const q = make(a * b, (sign() < 0) != (factor < 0), exponent_, false, format_))
+            return *q;
+        return too_long();
+    }
+    [[nodiscard]] constexpr quantity operator-() const noexcept
+    {
+        auto out = *this;
+        out.set_mantissa(-mantissa());
+        return out;
+    }
+
+    [[nodiscard]] constexpr bool is_zero() const noexcept { return low_ == 0 && high_ == 0; }
+    /// -1, 0 or 1.
+    [[nodiscard]] constexpr int sign() const noexcept { return high_ < 0 ? -1 : is_zero() ? 0 : 1; }
+    [[nodiscard]] constexpr quantity_format format() const noexcept { return format_; }
+    /// The same amount, to be written in another family.
+    [[nodiscard]] constexpr quantity in(quantity_format format) const noexcept
+    {
+        auto out = *this;
+        out.format_ = format;
+        return out;
+    }
+
+    /// By number: "1Ki" equals "1024".
+    friend constexpr bool operator==(quantity const& a, quantity const& b) noexcept
+    {
+        return a.low_ == b.low_ && a.high_ == b.high_ && a.exponent_ == b.exponent_;
+    }
+    friend constexpr std::strong_ordering operator<=>(quantity const& a, quantity const& b) noexcept
+    {
+        if (a.exponent_ == b.exponent_)
+            return a.mantissa() <=> b.mantissa();
+        if (a.sign() != b.sign() || a.is_zero())
+            return a.sign() <=> b.sign();
+        auto const larger = a.magnitude_order(b);
+        return a.sign() > 0 ? larger : 0 <=> larger;
+    }
+
+    /// The canonical text, which parses to an equal amount: no fraction, no trailing zeros before a
+    /// larger suffix that fits. A binary amount that is not whole or is below 1Ki is written in decimal.
+    friend std::string to_string(quantity const& q) { return q.text(); }
+
+private:
+    [[nodiscard]] constexpr detail::int128 mantissa() const noexcept
+    {
+        return static_cast<detail::int128>(
+            static_cast<detail::uint128>(static_cast<std::uint64_t>(high_)) << 64 | low_);
+    }
+    constexpr void set_mantissa(detail::int128 m) noexcept
+    {
+        low_ = static_cast<std::uint64_t>(m);
+        high_ = static_cast<std::int64_t>(m >> 64);
+    }
+
+    /// magnitude x 10^exponent, `sticky` saying that something nonzero was cut off below it. Normal form:
+    /// no trailing zero digit, zero is 0 x 10^0; so equal amounts have equal members.
+    [[nodiscard]] static constexpr std::optional<quantity> make(
+        detail::uint128 m, bool negative, std::int64_t exponent, bool sticky, quantity_format format) noexcept
+    {
+        if (exponent < -9) {
+            auto const drop = -9 - exponent;
+            auto const by =
+                drop > detail::max_digits ? detail::decimal_limit : detail::power_of_ten(int(drop));
+            sticky = sticky || (drop > detail::max_digits ? m != 0 : m % by != 0);
+            m = drop > detail::max_digits ? 0 : m / by;
+            exponent = -9;
+        }
+        m += sticky;
+        quantity out;
+        out.format_ = format;
+        if (m == 0)
+            return out;
+        constexpr auto last = std::numeric_limits<std::int32_t>::max();
+        while (m > std::numeric_limits<std::uint64_t>::max() && m % 10 == 0 && exponent < last)
+            m /= 10, ++exponent;
+        if (m <= std::numeric_limits<std::uint64_t>::max()) {
+            auto small = static_cast<std::uint64_t>(m);
+            while (small % 10 == 0 && exponent < last)
+                small /= 10, ++exponent;
+            m = small;
+        }
+        if (m >= detail::decimal_limit || exponent > last)
+            return std::nullopt;
+        out.set_mantissa(detail::with_sign(m, negative));
+        out.exponent_ = static_cast<std::int32_t>(exponent);
+        return out;
+    }
+
+    /// m x 10^by as 128 bits, by >= 0.
+    [[nodiscard]] static constexpr std::optional<detail::int128> detail_scaled(
+        detail::int128 m, std::int64_t by) noexcept
+    {
+        if (m == 0)
+            return m;
+        if (by >= detail::max_digits)
+            return std::nullopt;
+        auto const factor = detail::power_of_ten(static_cast<int>(by));
+        if (detail::magnitude(m) >= detail::decimal_limit / factor)
+            return std::nullopt;
+        return m * static_cast<detail::int128>(factor);
+    }
+
+    /// Rounded away from zero; nothing beyond 128 bits.
+    [[nodiscard]] constexpr std::optional<detail::int128> in_units_of(std::int32_t scale) const noexcept
+    {
+        auto const by = std::int64_t{exponent_} - scale;
+        if (by >= 0)
+            return detail_scaled(mantissa(), by);
+        auto const m = detail::magnitude(mantissa());
+        if (-by >= detail::max_digits)
+            return detail::with_sign(m != 0, sign() < 0);
+        if (m <= std::numeric_limits<std::uint64_t>::max() && -by < 19) {
+            auto const divisor = static_cast<std::uint64_t>(detail::power_of_ten(static_cast<int>(-by)));
+            auto const small = static_cast<std::uint64_t>(m);
+            return detail::with_sign(small / divisor + (small % divisor != 0), sign() < 0);
+        }
+        auto const divisor = detail::power_of_ten(static_cast<int>(-by));
+        return detail::with_sign(m / divisor + (m % divisor != 0), sign() < 0);
+    }
+
+    /// Compares magnitudes; both are nonzero.
+    [[nodiscard]] constexpr std::strong_ordering magnitude_order(quantity const& b) const noexcept
+    {
+        auto x = detail::magnitude(mantissa()), y = detail::magnitude(b.mantissa());
+        auto const x_order = detail::digits_of(x) + std::int64_t{exponent_};
+        auto const y_order = detail::digits_of(y) + std::int64_t{b.exponent_};
+        if (x_order != y_order)
+            return x_order <=> y_order;
+        // Equally many digits before the point: bringing the coarser one to the finer exponent gives it
+        // as many digits as the finer has, so it fits.
+        if (exponent_ > b.exponent_)
+            x *= detail::power_of_ten(exponent_ - b.exponent_);
+        else
+            y *= detail::power_of_ten(b.exponent_ - exponent_);
+        return x <=> y;
+    }
+
+    [[nodiscard]] static error too_long()
+    {
+        return {errc::exhausted, "the quantity would need more than 38 significant digits"};
+    }
+
+    [[nodiscard]] std::string text() const;
+
+    std::uint64_t low_ = 0;  // the mantissa in two halves: an __int128 member would align to 16
+    std::int64_t high_ = 0;
+    std::int32_t exponent_ = 0;
+    quantity_format format_ = quantity_format::decimal_si;
+};
+
+static_assert(sizeof(quantity) == 24);
+
+inline std::string detail::decimal_text(uint128 v)
+{
+    char buffer[40];
+    auto* at = buffer + sizeof buffer;
+    do
+        *--at = static_cast<char>('0' + static_cast<int>(v % 10));
+    while ((v /= 10) != 0);
+    return {at, buffer + sizeof buffer};
+}
+
+namespace detail {
+struct suffix {
+    quantity_format format;
+    std::int32_t exponent;  // of ten or, binary_si, of two
+};
+
+/// The suffix and its exponent, or nothing if there is no such suffix.
+inline std::optional<suffix> parse_suffix(std::string_view s)
+{
+    constexpr std::string_view si = "num kMGTPE";  // thousands from 10^-9 on, the blank being 10^0
+    constexpr std::string_view binary = "KMGTPE";  // 1024s from 2^10 on
+    if (s.empty())
+        return suffix{quantity_format::decimal_si, 0};
+    if (s.size() == 1 && s[0] != ' ' && si.find(s[0]) != s.npos)
+        return suffix{quantity_format::decimal_si, static_cast<std::int32_t>(si.find(s[0])) * 3 - 9};
+    if (s.size() == 2 && s[1] == 'i' && binary.find(s[0]) != s.npos)
+        return suffix{quantity_format::binary_si, static_cast<std::int32_t>(binary.find(s[0])) * 10 + 10};
+    if (s[0] != 'e' && s[0] != 'E')
+        return std::nullopt;
+    s.remove_prefix(1);
+    if (s.starts_with('+') && !s.starts_with("+-"))  // from_chars takes no plus
+        s.remove_prefix(1);
+    std::int32_t exponent = 0;
+    auto const [end, failed] = std::from_chars(s.data(), s.data() + s.size(), exponent);
+    if (failed != std::errc{} || end != s.data() + s.size())
+        return std::nullopt;
+    return suffix{quantity_format::decimal_exponent, exponent};
+}
+}  // namespace detail
+
+inline result<quantity> quantity::parse(std::string_view text)
+{
+    using detail::uint128;
+    auto const refuse = [](char const* why) { return error{errc::invalid, why}; };
+    constexpr auto expected = "expected a quantity such as 500m, 1.5Gi or 12e6";
+    if (text.empty() || text.size() > max_text)
+        return refuse(text.empty() ? expected : "a quantity has at most 256 characters");
+
+    bool const negative = text.front() == '-';
+    if (negative || text.front() == '+')
+        text.remove_prefix(1);
+    auto const is_digit = [](char c) { return c >= '0' && c <= '9'; };
+    std::size_t end = 0;
+    while (end < text.size() && is_digit(text[end]))
+        ++end;
+    auto const whole = text.substr(0, end);
+    std::string_view fraction;
+    if (end < text.size() && text[end] == '.') {
+        auto const from = ++end;
+        while (end < text.size() && is_digit(text[end]))
+            ++end;
+        fraction = text.substr(from, end - from);
+    }
+    auto const suffix = detail::parse_suffix(text.substr(end));
+    if (!suffix)
+        return refuse(expected);
+
+    if (suffix->format != quantity_format::binary_si) {
+        auto const digit = [&](std::size_t i) {
+            return i < whole.size() ? whole[i] : fraction[i - whole.size()];
+        };
+        auto count = whole.size() + fraction.size();
+        auto exponent = std::int64_t{suffix->exponent} - static_cast<std::int64_t>(fraction.size());
+        while (count > 0 && digit(count - 1) == '0')
+            --count, ++exponent;
+        // Digits finer than nano end in a nonzero one, so the last digit kept rounds up.
+        bool sticky = false;
+        for (; exponent < -9 && count > 0; ++exponent, --count)
+            sticky = true;
+        if (sticky)
+            exponent = -9;
+        uint128 m = 0;
+        for (std::size_t i = 0; i < count; ++i) {
+            if (m >= detail::decimal_limit / 10)
+                return refuse("a quantity has at most 38 significant digits");
+            m = m * 10 + static_cast<unsigned>(digit(i) - '0');
+        }
+        if (auto const q = make(m, negative, exponent, sticky, suffix->format))
+            return *q;
+        return refuse("a quantity has at most 38 significant digits and an exponent of 32 bits");
+    }
+
+    // Binary: nano = whole x 2^e x 10^9 + ceil(fraction x 2^e x 10^9), capped at 2^63-1 units.
+    constexpr auto cap = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+    uint128 units = 0;
+    for (char const c : whole)
+        if ((units = units * 10 + static_cast<unsigned>(c - '0')) > cap)
+            units = uint128{cap} + 1;  // stays above the cap, whatever follows
+    auto const unit = uint128{1} << suffix->exponent;
+    auto const capped = quantity::from_integer(static_cast<std::int64_t>(cap), 0, quantity_format::binary_si);
+    if (units > cap >> suffix->exponent)
+        return negative ? -capped : capped;
+    // From the last digit to the first, so that any number of digits is exact: floor, and whether that lost.
+    auto const nano_unit = unit * 1'000'000'000u;
+    uint128 part = 0;
+    bool sticky = false;
+    for (auto at = fraction.size(); at-- > 0;) {
+        part += static_cast<unsigned>(fraction[at] - '0') * nano_unit;
+        sticky = sticky || part % 10 != 0;
+        part /= 10;
+    }
+    auto const nano = units * nano_unit + part;
+    if (nano + sticky > uint128{cap} * 1'000'000'000u)
+        return negative ? -capped : capped;
+    auto const out = make(nano, negative, -9, sticky, quantity_format::binary_si);
+    // Less than one: Kubernetes goes on in decimal, and so does whatever is added to it.
+    return !out->is_zero() && nano + sticky < 1'000'000'000u ? out->in(quantity_format::decimal_si) : *out;
+}
+
+inline std::string quantity::text() const
+{
+    if (is_zero())
+        return "0";
+    auto m = detail::magnitude(mantissa());
+    std::string out = sign() < 0 ? "-" : "";
+    if (format_ == quantity_format::binary_si && exponent_ >= 0) {
+        if (auto const whole = in_units_of(0); whole && detail::magnitude(*whole) >= 1024) {
+            m = detail::magnitude(*whole);
+            int step = 0;
+            for (; step < 6 && m % 1024 == 0; ++step)
+                m /= 1024;
+            out += detail::decimal_text(m);
+            if (step > 0)
+                (out += "KMGTPE"[step - 1]) += 'i';
+            return out;
+        }
+    }
+    // An exponent that is a multiple of three; E is the last suffix, what is beyond it gets zeros.
+    constexpr std::int32_t last = 18, longest = 36;
+    auto const zeros_of = [](std::int32_t exponent) { return (exponent % 3 + 3) % 3; };
+    auto exponent = exponent_ - zeros_of(exponent_);
+    bool const si = format_ != quantity_format::decimal_exponent && exponent <= longest;
+    if (si && exponent > last)
+        exponent = last;
+    out += detail::decimal_text(m);
+    out.append(static_cast<std::size_t>(exponent_ - exponent), '0');
+    if (exponent == 0)
+        return out;
+    return si ? out + "num kMGTPE"[exponent / 3 + 3] : out + 'e' + std::to_string(exponent);
+}
+
+}  // namespace podium::v0
