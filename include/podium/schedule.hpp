@@ -1,0 +1,12 @@
+#pragma once
+/// schedule: which node a pod goes to, and why not the others. Pure, on the embedder's own node and pod
+/// types.
+
+#include <podium/schedule/decision.hpp>
+#include <podium/schedule/node.hpp>
+#include <podium/schedule/pipeline.hpp>
+#include <podium/schedule/plugin.hpp>
+#include <podium/schedule/resources.hpp>
+#include <podium/schedule/scheduler.hpp>
+#include <podium/schedule/snapshot.hpp>
+#include <podium/schedule/taints.hpp>

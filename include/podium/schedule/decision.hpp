@@ -1,0 +1,66 @@
+#pragma once
+/// What the scheduler answers: a decision with its reasons as numbers, and the whole table on request.
+///
+/// A decision is small and comparable; words are made from it by the pipeline (`summary`), which has the
+/// plugins' texts.
+
+#include <podium/schedule/plugin.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace podium::inline v0::schedule {
+
+/// How many nodes a plugin refused with one code. A node may be refused with several codes of one plugin.
+struct refused {
+    std::uint8_t plugin = 0;  ///< position in filters<>
+    std::uint8_t code = 0;    ///< the plugin's own
+    std::uint32_t nodes = 0;
+    friend bool operator==(refused const&, refused const&) = default;
+};
+
+struct decision {
+    std::optional<std::uint32_t> node{};  ///< slot in the snapshot; none: the pod fits nowhere
+    int score = 0;                        ///< the chosen node's, all plugins together
+    std::vector<int> scores{};            ///< the same by plugin, weighted, in the order of scores<>
+    std::uint32_t nodes = 0;              ///< looked at: all there are
+    std::uint32_t feasible = 0;           ///< passed all filters
+    std::uint32_t best = 0;               ///< have the highest score
+    std::uint32_t from = 0;  ///< ties went to the first of them at or after this slot, cyclically
+    std::vector<schedule::refused> refused{};  ///< by plugin, then code
+    friend bool operator==(decision const&, decision const&) = default;
+};
+
+/// One refusal of one node with its numbers.
+struct reason {
+    std::uint8_t plugin = 0;      ///< position in filters<>
+    std::uint8_t code = 0;        ///< the plugin's own
+    bool unresolvable = false;    ///< removing pods from the node cannot help
+    schedule::amounts amounts{};  ///< zero where the plugin counts nothing
+    friend bool operator==(reason const&, reason const&) = default;
+};
+
+/// One node's row of the table.
+struct explained_node {
+    std::uint32_t node = 0;           ///< slot in the snapshot
+    std::vector<reason> reasons{};    ///< of every plugin that refuses it, not only the first; empty: it fits
+    std::vector<std::int64_t> raw{};  ///< what each score plugin said; empty when the node does not fit
+    std::vector<int> scores{};        ///< normalised and weighted
+    int score = 0;                    ///< their sum
+    friend bool operator==(explained_node const&, explained_node const&) = default;
+};
+
+/// All nodes by all plugins, and the decision that follows from them.
+struct explanation {
+    schedule::decision decision{};
+    std::vector<std::string_view> filters{};  ///< names, by position
+    std::vector<std::string_view> scores{};
+    std::vector<explained_node> nodes{};
+    friend bool operator==(explanation const&, explanation const&) = default;
+};
+
+}  // namespace podium::v0::schedule

@@ -1,0 +1,382 @@
+#pragma once
+/// The rules of placement as one type: which plugins filter, which score and with what weight.
+///
+///     using rules = schedule::pipeline<machine, match,
+///         schedule::filters<schedule::fit<cores, ram>>,
+///         schedule::scores<schedule::weighted<schedule::least_allocated<cores, ram>, 1>>>;
+///
+/// `decide` and `explain` look at all nodes of a snapshot each time: they say what is right. `scheduler` says
+/// the same, faster. Plugins with settings are given to the constructor; the others are made by default. A
+/// plugin that is not named costs nothing.
+///
+/// Source: the order of a cycle (filter, score, normalise, weigh, sum) is kube-scheduler's (v1.35,
+/// schedule_one.go), without the sampling of nodes; the text of a failure is its `FitError`.
+
+#include <podium/schedule/decision.hpp>
+#include <podium/schedule/plugin.hpp>
+#include <podium/schedule/snapshot.hpp>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace podium::inline v0::schedule {
+
+template<class Node, class Pod, class Filters, class Scores>
+class pipeline;
+
+template<class Node, class Pod, class... Filter, class... Weighted>
+class pipeline<Node, Pod, filters<Filter...>, scores<Weighted...>> {
+public:
+    using node_type = Node;
+    using pod_type = Pod;
+    using plugins = typename detail::unique<std::tuple<>, Filter..., typename Weighted::plugin...>::type;
+    using columns = typename detail::unique_of<std::tuple<>, typename detail::columns_of<Filter>::type...,
+        typename detail::columns_of<typename Weighted::plugin>::type...>::type;
+    using candidate = schedule::candidate<Node, columns>;
+    using nodes = schedule::snapshot<pipeline>;
+
+    static constexpr std::size_t filter_count = sizeof...(Filter);
+    static constexpr std::size_t score_count = sizeof...(Weighted);
+    static_assert(filter_count < 255, "podium: a pipeline has at most 254 filters");
+    static_assert((detail::check_filter<Filter, candidate, detail::request_t<Filter, Pod>>() && ...));
+    static_assert((detail::check_score<typename Weighted::plugin, candidate,
+                       detail::request_t<typename Weighted::plugin, Pod>>() &&
+        ...));
+
+    /// What the plugins want to know of a pod. Pods with equal requests are one class: they get the same
+    /// answers.
+    struct request {
+        typename detail::requests<Pod, plugins>::parts parts{};
+        typename detail::requests<Pod, plugins>::pod pod{};
+        static constexpr bool comparable = detail::requests<Pod, plugins>::comparable;
+        friend bool operator==(request const&, request const&) = default;
+    };
+
+    pipeline() = default;
+    /// `rules{least_allocated<cores, ram>{.weights = {2, 1}}}`: settings for the plugins that have some.
+    template<class... Plugin>
+    requires(
+        sizeof...(Plugin) > 0 && ((detail::index_in<Plugin, plugins> < std::tuple_size_v<plugins>) && ...))
+    explicit pipeline(Plugin... configured)
+    {
+        ((std::get<Plugin>(plugins_) = std::move(configured)), ...);
+    }
+
+    [[nodiscard]] request prepare(Pod const& pod) const
+    {
+        auto const ask = [&]<class P>(P const& plugin) {
+            if constexpr (detail::HasPrepare<P, Pod>)
+                return plugin.prepare(pod);
+            else
+                return none;
+        };
+        auto parts = std::apply(
+            [&](auto const&... p) { return typename detail::requests<Pod, plugins>::parts{ask(p)...}; },
+            plugins_);
+        if constexpr (std::same_as<decltype(request::pod), absent>)
+            return {.parts = std::move(parts)};
+        else
+            return {.parts = std::move(parts), .pod = pod};
+    }
+
+    /// The decision by looking at every node. Ties go to the first at or after slot `from`. O(nodes x
+    /// plugins).
+    [[nodiscard]] decision decide(nodes const& on, Pod const& pod, std::uint32_t from = 0) const
+    {
+        return decide(on, prepare(pod), from);
+    }
+    [[nodiscard]] decision decide(nodes const& on, request const& wanted, std::uint32_t from = 0) const
+    {
+        tally all;
+        for (std::uint32_t slot = 0; slot < on.slots(); ++slot) {
+            if (!on.has(slot))
+                continue;
+            auto const at = on.at(slot);
+            if (auto const no = first_refusal<part::all>(at, wanted); no.plugin != nobody) {
+                all.refuse(no.plugin, no.codes);
+            } else {
+                raw_scores raw{};
+                score<part::all>(at, wanted, raw);
+                all.fit(slot, raw);
+            }
+        }
+        return choose(all, on, from);
+    }
+
+    /// Every node by every plugin, and the same decision derived from that table alone.
+    [[nodiscard]] explanation explain(nodes const& on, Pod const& pod, std::uint32_t from = 0) const
+    {
+        auto const wanted = prepare(pod);
+        explanation out{.filters = {Filter::name...}, .scores = {Weighted::plugin::name...}};
+        tally all;
+        for (std::uint32_t slot = 0; slot < on.slots(); ++slot) {
+            if (!on.has(slot))
+                continue;
+            auto const at = on.at(slot);
+            auto& row = out.nodes.emplace_back(explained_node{.node = slot});
+            each_filter([&]<std::size_t I, class P>() {
+                auto const& r = part_of<P>(wanted);
+                auto const v = detail::ask(plugin<P>(), at, r);
+                for (auto codes = v.codes; codes != 0; codes &= codes - 1) {
+                    auto const code = static_cast<std::uint8_t>(std::countr_zero(codes));
+                    reason why{.plugin = I, .code = code, .unresolvable = v.unresolvable};
+                    if constexpr (requires { plugin<P>().amounts(at, r, std::size_t{code}); })
+                        why.amounts = plugin<P>().amounts(at, r, std::size_t{code});
+                    row.reasons.push_back(why);
+                }
+                return false;
+            });
+            if (row.reasons.empty()) {
+                raw_scores raw{};
+                score<part::all>(at, wanted, raw);
+                row.raw.assign(raw.begin(), raw.end());
+                all.fit(slot, raw);
+            } else {
+                std::uint64_t codes = 0;
+                for (auto const& why : row.reasons)
+                    codes |= why.plugin == row.reasons.front().plugin ? std::uint64_t{1} << why.code : 0;
+                all.refuse(row.reasons.front().plugin, codes);
+            }
+        }
+        out.decision = choose(all, on, from);
+        for (auto& row : out.nodes)
+            if (row.reasons.empty()) {
+                raw_scores raw{};
+                std::copy(row.raw.begin(), row.raw.end(), raw.begin());
+                row.scores = weigh(raw, all.feasible);
+                for (int s : row.scores)
+                    row.score += s;
+            }
+        return out;
+    }
+
+    /// One kind of refusal in the words that kubectl shows: "Insufficient cpu".
+    [[nodiscard]] std::string text(std::uint8_t by, std::uint8_t code, request const& wanted) const
+    {
+        std::string out;
+        each_filter([&]<std::size_t I, class P>() {
+            if (I == by)
+                out = detail::words(plugin<P>(), std::size_t{code}, part_of<P>(wanted));
+            return I == by;
+        });
+        return out;
+    }
+
+    /// One refusal of one node, with what is known beyond those words: "Insufficient cpu (wanted 500, free
+    /// 250)", "node(s) had untolerated taint(s) {dedicated: gpu}".
+    [[nodiscard]] std::string text(
+        nodes const& on, std::uint32_t slot, reason const& why, Pod const& pod) const
+    {
+        auto const wanted = prepare(pod);
+        auto out = text(why.plugin, why.code, wanted);
+        auto const at = on.at(slot);
+        each_filter([&]<std::size_t I, class P>() {
+            if (I != why.plugin)
+                return false;
+            auto const& r = part_of<P>(wanted);
+            if constexpr (requires { plugin<P>().amounts(at, r, std::size_t{}); })
+                out += " (wanted " + std::to_string(why.amounts.wanted) + ", free " +
+                    std::to_string(why.amounts.free) + ")";
+            if constexpr (requires { std::string(plugin<P>().which(at, r)); })
+                out += " " + std::string(plugin<P>().which(at, r));
+            return true;
+        });
+        return out;
+    }
+
+    /// "0/5 nodes are available: 2 node(s) had untolerated taint(s), 3 Insufficient cpu."
+    /// A node short of two resources counts in both; the parts are sorted as text, as in Kubernetes.
+    [[nodiscard]] std::string summary(decision const& d, Pod const& pod) const
+    {
+        if (d.nodes == 0)
+            return "no nodes available to schedule pods";
+        auto const wanted = prepare(pod);
+        std::map<std::string, std::uint64_t> counts;
+        for (auto const& r : d.refused)
+            counts[text(r.plugin, r.code, wanted)] += r.nodes;
+        std::vector<std::string> parts;
+        for (auto const& [why, count] : counts)
+            parts.push_back(std::to_string(count) + " " + why);
+        std::sort(parts.begin(), parts.end());
+        auto out = std::to_string(d.feasible) + "/" + std::to_string(d.nodes) + " nodes are available";
+        for (std::size_t i = 0; i < parts.size(); ++i)
+            out += (i == 0 ? ": " : ", ") + parts[i];
+        return out + ".";
+    }
+
+    // What `scheduler` builds on: one node at a time, and the plugins that read no columns apart from the
+    // others.
+
+    static constexpr std::uint8_t nobody = 255;
+    struct refusal {
+        std::uint64_t codes = 0;
+        std::uint8_t plugin = nobody;
+        bool unresolvable = false;
+        friend bool operator==(refusal const&, refusal const&) = default;
+    };
+    using raw_scores = std::array<std::int64_t, score_count>;
+    using ranges = std::array<range, score_count>;
+
+    /// Which plugins are asked: `fixed` ones read the node alone, so only a change of the node concerns them.
+    enum class part : std::uint8_t { all, fixed, moving };
+    template<class P>
+    static constexpr bool is_fixed = !detail::HasFacts<P>;
+    static constexpr std::array<bool, score_count> normalised{
+        detail::HasNormalize<typename Weighted::plugin>...};
+    /// The most that the scores without `normalize` can add up to.
+    static constexpr int most_plain =
+        (0 + ... + (detail::HasNormalize<typename Weighted::plugin> ? 0 : max_score * Weighted::weight));
+
+    /// The first plugin that refuses; with `moving`, `known` is what the fixed ones said.
+    template<part Which>
+    [[nodiscard]] refusal first_refusal(candidate const& at, request const& wanted, refusal known = {}) const
+    {
+        refusal out;
+        each_filter([&]<std::size_t I, class P>() {
+            if constexpr (Which == part::moving && is_fixed<P>) {
+                if (known.plugin == I)
+                    out = known;
+            } else if constexpr (Which != part::fixed || is_fixed<P>) {
+                if (auto const v = detail::ask(plugin<P>(), at, part_of<P>(wanted)); !v.fits())
+                    out = {.codes = v.codes, .plugin = I, .unresolvable = v.unresolvable};
+            }
+            return out.plugin != nobody;
+        });
+        return out;
+    }
+
+    /// Asks the score plugins, leaving the others' places in `raw` as they are. A score without `normalize`
+    /// that is not 0 to 100 is brought there.
+    template<part Which>
+    void score(candidate const& at, request const& wanted, raw_scores& raw) const
+    {
+        each_score([&]<std::size_t I, class P, int W>() {
+            if constexpr (Which == part::all || (Which == part::fixed) == is_fixed<P>) {
+                raw[I] = plugin<P>().score(at, part_of<P>(wanted));
+                if constexpr (!detail::HasNormalize<P>)
+                    raw[I] = std::clamp<std::int64_t>(raw[I], 0, max_score);
+            }
+        });
+    }
+
+    /// Each plugin's part of the sum: normalised over the feasible nodes, and weighted.
+    [[nodiscard]] std::vector<int> weigh(raw_scores const& raw, ranges const& feasible) const
+    {
+        std::vector<int> out;
+        out.reserve(score_count);
+        each_score(
+            [&]<std::size_t I, class P, int W>() { out.push_back(weigh_one<I, P, W>(raw, feasible)); });
+        return out;
+    }
+    /// The sum of those with `normalize` (or of those without).
+    template<bool Normalised>
+    [[nodiscard]] int sum(raw_scores const& raw, ranges const& feasible) const
+    {
+        int out = 0;
+        each_score([&]<std::size_t I, class P, int W>() {
+            if constexpr (detail::HasNormalize<P> == Normalised)
+                out += weigh_one<I, P, W>(raw, feasible);
+        });
+        return out;
+    }
+    static void widen(ranges& feasible, raw_scores const& raw, bool first)
+    {
+        for (std::size_t k = 0; k < score_count; ++k)
+            feasible[k] = first
+                ? range{raw[k], raw[k]}
+                : range{std::min(feasible[k].least, raw[k]), std::max(feasible[k].most, raw[k])};
+    }
+
+private:
+    /// What a scan of all nodes collects.
+    struct tally {
+        std::vector<std::pair<std::uint32_t, raw_scores>> fits{};
+        ranges feasible{};
+        std::map<std::pair<std::uint8_t, std::uint8_t>, std::uint32_t> refused{};
+
+        void fit(std::uint32_t slot, raw_scores const& raw)
+        {
+            widen(feasible, raw, fits.empty());
+            fits.emplace_back(slot, raw);
+        }
+        void refuse(std::uint8_t by, std::uint64_t codes)
+        {
+            for (; codes != 0; codes &= codes - 1)
+                ++refused[{by, static_cast<std::uint8_t>(std::countr_zero(codes))}];
+        }
+    };
+
+    [[nodiscard]] decision choose(tally const& all, nodes const& on, std::uint32_t from) const
+    {
+        decision d{.nodes = static_cast<std::uint32_t>(on.size()),
+            .feasible = static_cast<std::uint32_t>(all.fits.size()),
+            .from = from};
+        auto const behind = [&](std::uint32_t slot) {
+            return slot >= from ? slot - from : slot + on.slots() - from;
+        };
+        raw_scores const* chosen = nullptr;
+        for (auto const& [slot, raw] : all.fits) {
+            int const s = sum<false>(raw, all.feasible) + sum<true>(raw, all.feasible);
+            d.best = chosen == nullptr || s > d.score ? 1 : d.best + (s == d.score ? 1 : 0);
+            if (chosen == nullptr || s > d.score || (s == d.score && behind(slot) < behind(*d.node))) {
+                d.node = slot;
+                d.score = s;
+                chosen = &raw;
+            }
+        }
+        if (chosen != nullptr)
+            d.scores = weigh(*chosen, all.feasible);
+        for (auto const& [which, count] : all.refused)
+            d.refused.push_back({.plugin = which.first, .code = which.second, .nodes = count});
+        return d;
+    }
+
+    template<std::size_t I, class P, int W>
+    [[nodiscard]] int weigh_one(raw_scores const& raw, ranges const& feasible) const
+    {
+        if constexpr (detail::HasNormalize<P>)
+            return W * std::clamp(static_cast<int>(plugin<P>().normalize(raw[I], feasible[I])), 0, max_score);
+        else
+            return W * static_cast<int>(raw[I]);
+    }
+
+    template<class P>
+    [[nodiscard]] P const& plugin() const
+    {
+        return std::get<P>(plugins_);
+    }
+    template<class P>
+    [[nodiscard]] static auto const& part_of(request const& r)
+    {
+        if constexpr (detail::HasPrepare<P, Pod>)
+            return std::get<detail::index_in<P, plugins>>(r.parts);
+        else
+            return r.pod;
+    }
+    /// what.operator()<I, Plugin>() for each filter in order until one returns true.
+    static void each_filter(auto&& what)
+    {
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            (void)(what.template operator()<I, Filter>() || ...);
+        }(std::index_sequence_for<Filter...>{});
+    }
+    static void each_score(auto&& what)
+    {
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            (what.template operator()<I, typename Weighted::plugin, Weighted::weight>(), ...);
+        }(std::index_sequence_for<Weighted...>{});
+    }
+
+    [[no_unique_address]] plugins plugins_{};
+};
+
+}  // namespace podium::v0::schedule

@@ -1,0 +1,299 @@
+#pragma once
+/// What a scheduling plugin is: a small value that filters nodes, scores them, or both.
+///
+/// The least plugin is one function of the embedder's own node and pod:
+///
+///     struct near_players {
+///         static constexpr std::string_view name = "near_players";
+///         static int score(machine const& m, match const& p) { return 100 - distance(m.region, p.region); }
+///     };
+///
+/// All members but `name` are optional; a plugin has `filter`, `score` or both:
+/// - `filter(node, request)`: `bool` (then `reason` is the text of a refusal), or a `verdict` with several
+/// codes.
+/// - `score(node, request)`: an integer of 0 to 100, more is better; any integer when there is a `normalize`.
+/// - `normalize(raw, range)`: brings a raw score to 0..100, given the least and the most among the nodes that
+/// fit.
+/// - `prepare(pod)`: what the plugin wants to know of a pod, computed once for all pods alike. Its result is
+/// the
+///   `request` of the others; without it, the request is the pod. Pods whose requests are equal (`==`) are
+///   alike.
+/// - `using facts = schedule::facts<...>`: columns that the snapshot keeps for it (`usage<cpu>`). The first
+///   argument is then a `candidate`: `at.template get<usage<cpu>>()`. A plugin without facts reads the node's
+///   own fields only, so binding a pod cannot change its answer, and it is not asked again.
+/// - `text(code, request)`, `amounts(node, request, code)`: words and numbers of a refusal, asked for on
+/// request only.
+///
+/// Answers depend on the arguments alone; plugins hold no mutable state and do not throw.
+///
+/// Source: the extension points are those of kube-scheduler's framework (v1.35, pkg/scheduler/framework).
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+
+namespace podium::inline v0::schedule {
+
+inline constexpr int max_score = 100;
+
+/// A filter's answer: the set of codes of why not, empty when the node fits. A code is 0 to 63 and the
+/// plugin's own; one code has one text for all nodes.
+struct verdict {
+    std::uint64_t codes = 0;
+    bool unresolvable = false;  ///< removing pods from the node cannot help
+
+    [[nodiscard]] constexpr bool fits() const noexcept { return codes == 0; }
+    /// Adds a code; those above 63 count as 63.
+    constexpr void refuse(std::size_t code, bool hopeless) noexcept
+    {
+        codes |= std::uint64_t{1} << (code < 63 ? code : 63);
+        unresolvable = unresolvable || hopeless;
+    }
+    friend bool operator==(verdict const&, verdict const&) = default;
+};
+
+/// The numbers behind one code, in the resource's own unit.
+struct amounts {
+    std::int64_t wanted = 0;
+    std::int64_t free = 0;
+    friend bool operator==(amounts const&, amounts const&) = default;
+};
+
+/// Least and most raw score among the nodes that fit.
+struct range {
+    std::int64_t least = 0;
+    std::int64_t most = 0;
+    friend bool operator==(range const&, range const&) = default;
+};
+
+/// Scales by the largest: the best node gets 100; nothing anywhere stays 0. Raw scores are at least 0.
+/// Source: DefaultNormalizeScore, pkg/scheduler/framework/plugins/helper/normalize_score.go.
+[[nodiscard]] constexpr int by_most(std::int64_t raw, range feasible) noexcept
+{
+    return feasible.most <= 0 ? 0 : static_cast<int>(max_score * raw / feasible.most);
+}
+
+/// The same for what is to be avoided: nothing anywhere is 100 for all.
+[[nodiscard]] constexpr int by_most_reversed(std::int64_t raw, range feasible) noexcept
+{
+    return max_score - by_most(raw, feasible);
+}
+
+/// The columns that a plugin reads. Equal types are kept once, whoever names them.
+template<class... Facts>
+struct facts {
+    using columns = std::tuple<Facts...>;
+};
+
+/// One node as a plugin sees it. Converts to the node, so a plugin without facts just takes `Node const&`.
+template<class Node, class Columns>
+struct candidate {
+    Node const& node;
+    Columns const& columns;
+    std::uint32_t slot = 0;
+
+    constexpr operator Node const&() const noexcept { return node; }
+    template<class Fact>
+    [[nodiscard]] constexpr decltype(auto) get() const
+    {
+        return std::get<Fact>(columns).at(slot);
+    }
+};
+
+/// A filter is asked about every node; the first in the list that refuses gives the reason.
+template<class... Plugins>
+struct filters {};
+
+/// A score and its weight in the sum.
+template<class Plugin, int Weight = 1>
+struct weighted {
+    static_assert(
+        Weight >= 1 && Weight <= 1000, "podium: weighted<Plugin, Weight>: the weight must be 1 to 1000");
+    using plugin = Plugin;
+    static constexpr int weight = Weight;
+};
+
+template<class... Weighted>
+struct scores {};
+
+/// A property of a node or pod: whatever std::invoke can call with it, `&machine::cores` or a function.
+template<auto Property, class T>
+concept PropertyOf = std::invocable<decltype(Property), T const&>;
+
+/// Stands for a property that the embedder's type does not have.
+struct absent {
+    friend bool operator==(absent, absent) = default;
+};
+inline constexpr absent none{};
+
+/// A name as a template argument: `resource<"cores", ...>`.
+template<std::size_t N>
+struct name_literal {
+    char chars[N]{};
+    consteval name_literal(char const (&text)[N])
+    {
+        for (std::size_t i = 0; i < N; ++i)
+            chars[i] = text[i];
+    }
+    [[nodiscard]] constexpr std::string_view view() const noexcept { return {chars, N - 1}; }
+};
+
+namespace detail {
+
+template<class P>
+concept HasFacts = requires { typename P::facts; };
+template<class P, class Pod>
+concept HasPrepare = requires(P const& p, Pod const& pod) { p.prepare(pod); };
+
+template<class P, class Pod>
+struct request {
+    using type = Pod;
+};
+template<class P, class Pod>
+requires HasPrepare<P, Pod>
+struct request<P, Pod> {
+    using type = std::remove_cvref_t<decltype(std::declval<P const&>().prepare(std::declval<Pod const&>()))>;
+};
+template<class P, class Pod>
+using request_t = typename request<P, Pod>::type;
+
+template<class P, class At, class Request>
+concept HasFilter = requires(P const& p, At const& at, Request const& r) { p.filter(at, r); };
+template<class P, class At, class Request>
+concept HasScore = requires(P const& p, At const& at, Request const& r) {
+    { p.score(at, r) } -> std::convertible_to<std::int64_t>;
+};
+template<class P>
+concept HasNormalize = requires(P const& p, std::int64_t raw, range r) {
+    { p.normalize(raw, r) } -> std::convertible_to<int>;
+};
+template<class P>
+concept HasName = requires {
+    { P::name } -> std::convertible_to<std::string_view>;
+};
+
+template<class P, class At, class Request>
+constexpr verdict ask(P const& plugin, At const& at, Request const& request)
+{
+    using answer = decltype(plugin.filter(at, request));
+    if constexpr (std::same_as<answer, bool>)
+        return plugin.filter(at, request) ? verdict{} : verdict{.codes = 1, .unresolvable = !HasFacts<P>};
+    else
+        return plugin.filter(at, request);
+}
+
+template<class P, class Request>
+std::string words(P const& plugin, std::size_t code, Request const& request)
+{
+    if constexpr (requires { plugin.text(code, request); })
+        return plugin.text(code, request);
+    else
+        return std::string(P::reason);
+}
+
+/// Fails with the name of what is missing; the compiler's note shows which plugin.
+template<class P, class At, class Request>
+consteval bool check_filter()
+{
+    static_assert(HasName<P>, "podium: a plugin has no `static constexpr std::string_view name`");
+    static_assert(HasFilter<P, At, Request>,
+        "podium: a plugin in filters<> has no `filter(node, pod)` (with `prepare`: `filter(node, prepare's "
+        "result)`)");
+    if constexpr (HasFilter<P, At, Request>) {
+        using answer = decltype(std::declval<P const&>().filter(
+            std::declval<At const&>(), std::declval<Request const&>()));
+        static_assert(std::same_as<answer, bool> || std::same_as<answer, verdict>,
+            "podium: a plugin's `filter` returns neither bool nor schedule::verdict");
+        static_assert(
+            requires { std::string(P::reason); } ||
+                requires(P const& p, Request const& r) { std::string(p.text(std::size_t{}, r)); },
+            "podium: a plugin in filters<> has no `static constexpr std::string_view reason` (or `text(code, "
+            "request)`)");
+    }
+    return true;
+}
+
+template<class P, class At, class Request>
+consteval bool check_score()
+{
+    static_assert(HasName<P>, "podium: a plugin has no `static constexpr std::string_view name`");
+    static_assert(HasScore<P, At, Request>,
+        "podium: a plugin in scores<> has no `score(node, pod)` that returns an integer (with `prepare`: "
+        "`score(node, "
+        "prepare's result)`)");
+    return true;
+}
+
+template<class T, class List>
+inline constexpr std::size_t index_in = 0;
+template<class T, class... Ts>
+inline constexpr std::size_t index_in<T, std::tuple<Ts...>> = [] {
+    std::size_t at = 0;
+    (void)((std::same_as<T, Ts> || (++at, false)) || ...);
+    return at;
+}();
+
+/// The tuple of the different types among In, in order.
+template<class Out, class... In>
+struct unique {
+    using type = Out;
+};
+template<class... Out, class T, class... In>
+struct unique<std::tuple<Out...>, T, In...>
+    : unique<std::conditional_t<(std::same_as<T, Out> || ...), std::tuple<Out...>, std::tuple<Out..., T>>,
+          In...> {};
+
+template<class... Tuples>
+struct unique_of;
+template<>
+struct unique_of<> {
+    using type = std::tuple<>;
+};
+template<class... Ts>
+struct unique_of<std::tuple<Ts...>> : unique<std::tuple<>, Ts...> {};
+template<class... A, class... B, class... Rest>
+struct unique_of<std::tuple<A...>, std::tuple<B...>, Rest...> : unique_of<std::tuple<A..., B...>, Rest...> {};
+
+/// What a class of pods keeps for each plugin: what it prepared, and the pod itself only where one reads
+/// that.
+template<class Pod, class Plugins>
+struct requests;
+template<class Pod, class... P>
+struct requests<Pod, std::tuple<P...>> {
+    template<class Plugin>
+    using part = typename std::conditional_t<HasPrepare<Plugin, Pod>, request<Plugin, Pod>,
+        std::type_identity<absent>>::type;
+    using parts = std::tuple<part<P>...>;
+    using pod = std::conditional_t<(HasPrepare<P, Pod> && ...), absent, Pod>;
+    static constexpr bool comparable =
+        (std::equality_comparable<part<P>> && ...) && std::equality_comparable<pod>;
+};
+
+template<class P>
+struct columns_of {
+    using type = std::tuple<>;
+};
+template<HasFacts P>
+struct columns_of<P> {
+    using type = typename P::facts::columns;
+};
+
+/// Text of a name that may be a string, an optional string or an enum with `to_string`.
+template<class T>
+constexpr std::string_view view_of(T const& name)
+{
+    if constexpr (std::convertible_to<T const&, std::string_view>)
+        return name;
+    else if constexpr (requires { name.has_value(); })
+        return name.has_value() ? view_of(*name) : std::string_view{};
+    else
+        return to_string(name);
+}
+
+}  // namespace detail
+}  // namespace podium::v0::schedule

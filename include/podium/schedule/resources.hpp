@@ -1,0 +1,403 @@
+#pragma once
+/// Resources: what nodes have, what pods ask for, and the plugins that compare the two.
+///
+/// A resource is a name and two properties: `resource<"cores", &machine::cores, &match::cores>`. Amounts are
+/// integers in whatever unit the embedder counts (milli-cores, bytes). Each has one column of usage in the
+/// snapshot, shared by all plugins that name it.
+///
+/// Amounts below 0 count as 0; capacities above 2^53 count as 2^53, requests above it as 2^53 + 1, which fits
+/// nowhere, so sums over a node do not overflow. (A sum of more than 511 such requests wraps; it is still
+/// undone exactly by `unbind`.)
+///
+/// Source: kube-scheduler v1.35, pkg/scheduler/framework/plugins/noderesources.
+
+#include <podium/schedule/plugin.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace podium::inline v0::schedule {
+
+/// A resource known by name when compiling. `Assumed` is what least and most allocated take a pod for, where
+/// that differs from what it asks for (Kubernetes: 100m and 200 MiB for a container that asks for nothing).
+template<name_literal Name, auto Capacity, auto Request, auto Assumed = none>
+struct resource {
+    static constexpr std::string_view name = Name.view();
+    static constexpr bool assumes = !std::same_as<std::remove_cv_t<decltype(Assumed)>, absent>;
+
+    [[nodiscard]] static constexpr std::int64_t capacity(auto const& node)
+    {
+        return std::clamp<std::int64_t>(static_cast<std::int64_t>(std::invoke(Capacity, node)), 0, limit);
+    }
+    [[nodiscard]] static constexpr std::int64_t request(auto const& pod) { return asked<Request>(pod); }
+    [[nodiscard]] static constexpr std::int64_t assumed(auto const& pod)
+    {
+        if constexpr (assumes)
+            return asked<Assumed>(pod);
+        else
+            return asked<Request>(pod);
+    }
+
+    static constexpr std::int64_t limit = std::int64_t{1} << 53;
+
+private:
+    template<auto Property>
+    static constexpr std::int64_t asked(auto const& pod)
+    {
+        return std::clamp<std::int64_t>(static_cast<std::int64_t>(std::invoke(Property, pod)), 0, limit + 1);
+    }
+};
+
+/// Slots of which every pod takes one, whatever else it asks for.
+template<auto Capacity>
+struct pod_slots : resource<"pods", Capacity, none> {
+    static constexpr std::string_view reason = "Too many pods";
+    [[nodiscard]] static constexpr std::int64_t request(auto const&) { return 1; }
+    [[nodiscard]] static constexpr std::int64_t assumed(auto const&) { return 1; }
+};
+
+/// Resources whose names come with the objects ("example.com/gpu"). Both properties give a range of {name,
+/// amount}.
+template<auto Capacities, auto Requests>
+struct extended_resources {
+    using list = std::vector<std::pair<std::string, std::int64_t>>;
+
+    [[nodiscard]] static list capacities(auto const& node) { return sorted(std::invoke(Capacities, node)); }
+    [[nodiscard]] static list requests(auto const& pod) { return sorted(std::invoke(Requests, pod)); }
+
+private:
+    static list sorted(auto const& given);
+};
+
+/// Column: capacity and use of one resource on each node.
+template<class Resource>
+class usage {
+public:
+    struct row {
+        std::int64_t capacity = 0;
+        std::int64_t used = 0;
+        std::int64_t assumed = 0;
+
+        [[nodiscard]] constexpr std::int64_t free() const noexcept { return capacity - used; }
+        friend bool operator==(row const&, row const&) = default;
+    };
+
+    void resize(std::size_t slots) { rows_.resize(slots); }
+    void set(std::uint32_t slot, auto const& node) { rows_[slot].capacity = Resource::capacity(node); }
+    void unset(std::uint32_t slot) { rows_[slot].capacity = 0; }
+    void bind(std::uint32_t slot, auto const& pod)
+    {
+        add(rows_[slot], Resource::request(pod), Resource::assumed(pod));
+    }
+    void unbind(std::uint32_t slot, auto const& pod)
+    {
+        add(rows_[slot], -Resource::request(pod), -Resource::assumed(pod));
+    }
+    [[nodiscard]] row const& at(std::uint32_t slot) const { return rows_[slot]; }
+    friend bool operator==(usage const&, usage const&) = default;
+
+private:
+    static void add(row& r, std::int64_t used, std::int64_t assumed)
+    {
+        auto const sum = [](std::int64_t a, std::int64_t b) {
+            return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+        };
+        r.used = sum(r.used, used);
+        r.assumed = sum(r.assumed, assumed);
+    }
+
+    std::vector<row> rows_{};
+};
+
+/// The same for resources known by their objects only: a short sorted list on each node.
+template<auto Capacities, auto Requests>
+class usage<extended_resources<Capacities, Requests>> {
+    using resources = extended_resources<Capacities, Requests>;
+
+public:
+    struct entry {
+        std::string name{};
+        std::int64_t capacity = 0;
+        std::int64_t used = 0;
+        friend bool operator==(entry const&, entry const&) = default;
+    };
+    using row = std::vector<entry>;
+
+    void resize(std::size_t slots) { rows_.resize(slots); }
+    void set(std::uint32_t slot, auto const& node)
+    {
+        unset(slot);
+        for (auto const& [name, amount] : resources::capacities(node))
+            of(slot, name).capacity = amount;
+    }
+    void unset(std::uint32_t slot)
+    {
+        for (auto& e : rows_[slot])
+            e.capacity = 0;
+        std::erase_if(rows_[slot], [](entry const& e) { return e.used == 0; });
+    }
+    void bind(std::uint32_t slot, auto const& pod)
+    {
+        for (auto const& [name, amount] : resources::requests(pod))
+            of(slot, name).used += amount;
+    }
+    void unbind(std::uint32_t slot, auto const& pod)
+    {
+        for (auto const& [name, amount] : resources::requests(pod))
+            of(slot, name).used -= amount;
+        std::erase_if(rows_[slot], [](entry const& e) { return e.capacity == 0 && e.used == 0; });
+    }
+    [[nodiscard]] row const& at(std::uint32_t slot) const { return rows_[slot]; }
+    friend bool operator==(usage const&, usage const&) = default;
+
+private:
+    entry& of(std::uint32_t slot, std::string_view name)
+    {
+        auto const before = [](entry const& e, std::string_view n) { return e.name < n; };
+        auto& list = rows_[slot];
+        auto at = std::lower_bound(list.begin(), list.end(), name, before);
+        if (at == list.end() || at->name != name)
+            at = list.insert(at, entry{.name = std::string(name)});
+        return *at;
+    }
+
+    std::vector<row> rows_{};
+};
+
+/// The pod fits when each request is at most what is free; asking for nothing always fits. Code: the position
+/// of the resource in the list; extended ones follow, by name.
+template<class... Resources>
+class fit {
+    static constexpr std::size_t fixed = (0 + ... + (requires { Resources::name; } ? 1 : 0));
+    static constexpr bool has_extended = fixed != sizeof...(Resources);
+
+public:
+    static constexpr std::string_view name = "NodeResourcesFit";
+    using facts = schedule::facts<usage<Resources>...>;
+
+    struct request {
+        std::array<std::int64_t, fixed> amounts{};
+        std::vector<std::pair<std::string, std::int64_t>> extended{};
+        friend bool operator==(request const&, request const&) = default;
+    };
+
+    [[nodiscard]] static request prepare(auto const& pod)
+    {
+        request r;
+        [[maybe_unused]] std::size_t k = 0;
+        (
+            [&] {
+                if constexpr (requires { Resources::name; })
+                    r.amounts[k++] = Resources::request(pod);
+                else
+                    r.extended = Resources::requests(pod);
+            }(),
+            ...);
+        std::erase_if(r.extended, [](auto const& e) { return e.second <= 0; });
+        return r;
+    }
+
+    [[nodiscard]] static verdict filter(auto const& at, request const& r)
+    {
+        verdict v;
+        each(at, r,
+            [&](std::size_t code, std::int64_t wanted, std::int64_t capacity, std::int64_t free, bool slots) {
+                if (wanted > 0 && wanted > free)
+                    v.refuse(code, !slots && wanted > capacity);
+            });
+        return v;
+    }
+
+    [[nodiscard]] static std::string text(std::size_t code, request const& r)
+    {
+        if (code >= 63 && fixed + r.extended.size() > 64)
+            return "Insufficient further resources";
+        if (code >= fixed)
+            return code - fixed < r.extended.size() ? "Insufficient " + r.extended[code - fixed].first
+                                                    : std::string{};
+        std::string out;
+        [[maybe_unused]] std::size_t k = 0;
+        (
+            [&] {
+                if constexpr (requires { Resources::reason; })
+                    out = k++ == code ? std::string(Resources::reason) : out;
+                else if constexpr (requires { Resources::name; })
+                    out = k++ == code ? "Insufficient " + std::string(Resources::name) : out;
+            }(),
+            ...);
+        return out;
+    }
+
+    [[nodiscard]] static schedule::amounts amounts(auto const& at, request const& r, std::size_t code)
+    {
+        schedule::amounts out;
+        each(at, r, [&](std::size_t k, std::int64_t wanted, std::int64_t, std::int64_t free, bool) {
+            if (k == code)
+                out = {.wanted = wanted, .free = free};
+        });
+        return out;
+    }
+
+private:
+    /// seen(code, wanted, capacity, free, is a pod slot) for each resource.
+    static void each(auto const& at, request const& r, auto seen)
+    {
+        [[maybe_unused]] std::size_t k = 0;
+        (
+            [&] {
+                if constexpr (requires { Resources::name; }) {
+                    auto const& row = at.template get<usage<Resources>>();
+                    seen(k, r.amounts[k], row.capacity, row.free(), requires { Resources::reason; });
+                    ++k;
+                } else {
+                    auto const& row = at.template get<usage<Resources>>();
+                    for (std::size_t e = 0; e < r.extended.size(); ++e) {
+                        auto const& [wanted_name, wanted] = r.extended[e];
+                        std::int64_t capacity = 0;
+                        std::int64_t used = 0;
+                        for (auto const& have : row)
+                            if (have.name == wanted_name)
+                                capacity = have.capacity, used = have.used;
+                        seen(fixed + e, wanted, capacity, capacity - used, false);
+                    }
+                }
+            }(),
+            ...);
+    }
+};
+
+namespace detail {
+
+/// Common to least and most allocated: a weighted mean of one score for each resource that the node has.
+template<class Self, class... Resources>
+struct allocation {
+    static constexpr std::size_t size = sizeof...(Resources);
+    using facts = schedule::facts<usage<Resources>...>;
+
+    std::array<int, size> weights = [] {
+        std::array<int, size> equal{};
+        equal.fill(1);
+        return equal;
+    }();  ///< in the order of the resources; 0 leaves one out
+
+    [[nodiscard]] static std::array<std::int64_t, size> prepare(auto const& pod)
+    {
+        return {Resources::assumed(pod)...};
+    }
+
+    [[nodiscard]] int score(auto const& at, std::array<std::int64_t, size> const& request) const
+    {
+        std::int64_t sum = 0;
+        std::int64_t weight = 0;
+        [[maybe_unused]] std::size_t k = 0;
+        (
+            [&] {
+                auto const& row = at.template get<usage<Resources>>();
+                if (row.capacity > 0) {
+                    sum += weights[k] * Self::of(row.assumed + request[k], row.capacity);
+                    weight += weights[k];
+                }
+                ++k;
+            }(),
+            ...);
+        return weight == 0 ? 0 : static_cast<int>(sum / weight);
+    }
+};
+
+}  // namespace detail
+
+/// Prefers nodes with more left: ((capacity - used) * 100) / capacity, truncated, averaged over the
+/// resources.
+template<class... Resources>
+struct least_allocated : detail::allocation<least_allocated<Resources...>, Resources...> {
+    static constexpr std::string_view name = "NodeResourcesFit";
+    [[nodiscard]] static constexpr std::int64_t of(std::int64_t used, std::int64_t capacity)
+    {
+        return used > capacity ? 0 : (capacity - used) * max_score / capacity;
+    }
+};
+
+/// Prefers fuller nodes, to keep others empty: (used * 100) / capacity.
+template<class... Resources>
+struct most_allocated : detail::allocation<most_allocated<Resources...>, Resources...> {
+    static constexpr std::string_view name = "NodeResourcesFit";
+    [[nodiscard]] static constexpr std::int64_t of(std::int64_t used, std::int64_t capacity)
+    {
+        return std::min(used, capacity) * max_score / capacity;
+    }
+};
+
+/// Prefers nodes whose resources are used evenly: 100 * (1 - standard deviation of the used fractions),
+/// truncated.
+///
+/// The fractions are doubles, in Kubernetes' order of operations: its integer results come from there, and
+/// each of these operations is exactly rounded, so they are the same everywhere. (With three resources or
+/// more, a compiler that fuses multiply and add may differ on a boundary: -ffp-contract=off.)
+template<class... Resources>
+struct balanced_allocation {
+    static constexpr std::string_view name = "NodeResourcesBalancedAllocation";
+    static constexpr std::size_t size = sizeof...(Resources);
+    using facts = schedule::facts<usage<Resources>...>;
+
+    [[nodiscard]] static std::array<std::int64_t, size> prepare(auto const& pod)
+    {
+        return {Resources::request(pod)...};
+    }
+
+    [[nodiscard]] static int score(auto const& at, std::array<std::int64_t, size> const& request)
+    {
+        std::array<double, size> fractions{};
+        std::size_t n = 0;
+        double total = 0;
+        [[maybe_unused]] std::size_t k = 0;
+        (
+            [&] {
+                auto const& row = at.template get<usage<Resources>>();
+                if (row.capacity > 0) {
+                    auto const f =
+                        static_cast<double>(row.used + request[k]) / static_cast<double>(row.capacity);
+                    fractions[n] = std::min(f, 1.0);
+                    total += fractions[n++];
+                }
+                ++k;
+            }(),
+            ...);
+        double deviation = 0;
+        if (n == 2) {
+            deviation = std::abs((fractions[0] - fractions[1]) / 2);
+        } else if (n > 2) {
+            auto const mean = total / static_cast<double>(n);
+            double squares = 0;
+            for (std::size_t i = 0; i < n; ++i)
+                squares = squares + (fractions[i] - mean) * (fractions[i] - mean);
+            deviation = std::sqrt(squares / static_cast<double>(n));
+        }
+        return static_cast<int>((1 - deviation) * max_score);
+    }
+};
+
+template<auto Capacities, auto Requests>
+auto extended_resources<Capacities, Requests>::sorted(auto const& given) -> list
+{
+    constexpr std::int64_t most = (std::int64_t{1} << 53) + 1;
+    list out;
+    for (auto const& [name, amount] : given)
+        out.emplace_back(
+            std::string(name), std::clamp<std::int64_t>(static_cast<std::int64_t>(amount), 0, most));
+    std::stable_sort(out.begin(), out.end(), [](auto const& a, auto const& b) { return a.first < b.first; });
+    out.erase(
+        std::unique(out.begin(), out.end(), [](auto const& a, auto const& b) { return a.first == b.first; }),
+        out.end());
+    return out;
+}
+
+}  // namespace podium::v0::schedule

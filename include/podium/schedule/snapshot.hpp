@@ -1,0 +1,185 @@
+#pragma once
+/// The nodes as the scheduler sees them: the embedder's own, and columns of what the pods bound to them use.
+///
+/// A fold of changes: `set` and `remove` nodes, `bind` and `unbind` pods, each O(what changed), so it can be
+/// kept as an index of a view. Changes may come in any order: pods of a node that is not there (yet, or any
+/// more) are counted under its name. A value: copy it to ask what if.
+///
+/// Each node has a slot, a small number that stays its own until the node and all its pods are gone. Node
+/// order is slot order.
+
+#include <podium/core/assert.hpp>
+#include <podium/schedule/plugin.hpp>
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace podium::inline v0::schedule {
+
+template<class Pipeline>
+class snapshot {
+public:
+    using node_type = typename Pipeline::node_type;
+    using pod_type = typename Pipeline::pod_type;
+    using columns = typename Pipeline::columns;
+    using candidate = schedule::candidate<node_type, columns>;
+
+    /// What happened to a slot, for whoever keeps answers.
+    struct touched {
+        std::uint32_t slot = 0;
+        bool node = false;  ///< the node itself came, went or changed; else only pods did
+    };
+
+    /// Adds the node, or replaces it. Returns its slot.
+    std::uint32_t set(std::string_view name, node_type node)
+    {
+        auto const slot = slot_of(name);
+        auto& s = slots_[slot];
+        present_ += s.node ? 0u : 1u;
+        s.node.emplace(std::move(node));
+        each([&](auto& column) { column.set(slot, *s.node); });
+        touch({.slot = slot, .node = true});
+        return slot;
+    }
+
+    /// Takes the node away; pods bound to it stay counted. Harmless when there is none.
+    void remove(std::string_view name)
+    {
+        auto const found = by_name_.find(name);
+        if (found == by_name_.end() || !slots_[found->second].node)
+            return;
+        auto const slot = found->second;
+        slots_[slot].node.reset();
+        --present_;
+        each([&](auto& column) { column.unset(slot); });
+        touch({.slot = slot, .node = true});
+        release_if_empty(slot);
+    }
+
+    /// Counts the pod on that node, whether or not it fits.
+    void bind(std::string_view name, pod_type const& pod) { bind(slot_of(name), pod); }
+    void bind(std::uint32_t slot, pod_type const& pod)
+    {
+        PODIUM_ASSERT(slot < slots_.size() && slots_[slot].used());
+        ++slots_[slot].pods;
+        each([&](auto& column) { column.bind(slot, pod); });
+        touch({.slot = slot});
+    }
+
+    /// Takes back a `bind` of an equal pod. Harmless when nothing is bound there.
+    void unbind(std::string_view name, pod_type const& pod)
+    {
+        if (auto const found = by_name_.find(name); found != by_name_.end())
+            unbind(found->second, pod);
+    }
+    void unbind(std::uint32_t slot, pod_type const& pod)
+    {
+        PODIUM_ASSERT(slot < slots_.size());
+        if (slots_[slot].pods == 0)
+            return;
+        --slots_[slot].pods;
+        each([&](auto& column) { column.unbind(slot, pod); });
+        touch({.slot = slot});
+        release_if_empty(slot);
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return present_; }  ///< nodes there are
+    [[nodiscard]] std::uint32_t slots() const noexcept { return static_cast<std::uint32_t>(slots_.size()); }
+    [[nodiscard]] bool has(std::uint32_t slot) const { return slots_[slot].node.has_value(); }
+    [[nodiscard]] node_type const& node(std::uint32_t slot) const { return *slots_[slot].node; }
+    [[nodiscard]] std::string const& name(std::uint32_t slot) const { return slots_[slot].name; }
+    [[nodiscard]] std::uint32_t pods(std::uint32_t slot) const { return slots_[slot].pods; }
+    [[nodiscard]] std::optional<std::uint32_t> find(std::string_view name) const
+    {
+        auto const found = by_name_.find(name);
+        return found == by_name_.end() || !has(found->second) ? std::nullopt : std::optional(found->second);
+    }
+    [[nodiscard]] candidate at(std::uint32_t slot) const { return {*slots_[slot].node, columns_, slot}; }
+
+    /// Counts up with each change. What was touched since a version, oldest first, goes to `seen`; false: too
+    /// long ago to know, so anything may have been.
+    [[nodiscard]] std::uint64_t version() const noexcept { return forgotten_ + log_.size(); }
+    template<class Seen>
+    bool touched_since(std::uint64_t version, Seen&& seen) const
+    {
+        if (version < forgotten_)
+            return false;
+        for (auto i = static_cast<std::size_t>(version - forgotten_); i < log_.size(); ++i)
+            seen(log_[i]);
+        return true;
+    }
+
+private:
+    struct entry {
+        std::string name{};
+        std::optional<node_type> node{};
+        std::uint32_t pods = 0;
+        [[nodiscard]] bool used() const { return node.has_value() || pods != 0; }
+    };
+    struct hash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
+    };
+
+    void each(auto what)
+    {
+        std::apply([&](auto&... column) { (what(column), ...); }, columns_);
+    }
+
+    std::uint32_t slot_of(std::string_view name)
+    {
+        if (auto const found = by_name_.find(name); found != by_name_.end())
+            return found->second;
+        std::uint32_t at = slots();
+        if (free_.empty()) {
+            slots_.emplace_back();
+            each([&](auto& column) { column.resize(slots_.size()); });
+        } else {
+            std::pop_heap(free_.begin(), free_.end(), std::greater<>{});
+            at = free_.back();
+            free_.pop_back();
+        }
+        slots_[at] = {.name = std::string(name)};
+        by_name_.emplace(std::string(name), at);
+        return at;
+    }
+
+    void release_if_empty(std::uint32_t at)
+    {
+        if (slots_[at].used())
+            return;
+        by_name_.erase(by_name_.find(slots_[at].name));
+        slots_[at] = {};
+        free_.push_back(at);
+        std::push_heap(free_.begin(), free_.end(), std::greater<>{});
+    }
+
+    void touch(touched t)
+    {
+        if (log_.size() >=
+            1024 + 2 * slots_.size()) {  // whoever is that far behind does better to start afresh
+            auto const half = log_.size() / 2;
+            log_.erase(log_.begin(), log_.begin() + static_cast<std::ptrdiff_t>(half));
+            forgotten_ += half;
+        }
+        log_.push_back(t);
+    }
+
+    std::vector<entry> slots_{};
+    std::vector<std::uint32_t> free_{};  ///< heap, least slot first
+    std::unordered_map<std::string, std::uint32_t, hash, std::equal_to<>> by_name_{};
+    columns columns_{};
+    std::size_t present_ = 0;
+    std::vector<touched> log_{};
+    std::uint64_t forgotten_ = 0;
+};
+
+}  // namespace podium::v0::schedule
