@@ -579,30 +579,46 @@ struct codec_for<T> : codec_base<T, codec_for<T>> {
     static void write(T const& v, sink& to) { to.string(to_text(v)); }
 };
 
-/// core's values that are written as text or as a plain number: "500m", 2; "25%", 1.
-template<class T>
-concept Parsed = requires(std::string_view text) {
-    { T::parse(text) } -> std::same_as<result<T>>;
-};
-
-template<Parsed T>
-struct codec_for<T> : codec_base<T, codec_for<T>> {
-    static void read(json const& j, T& out, place const& at, decoding& d)
+/// An amount may be written as a plain number: `cpu: 2`, `cpu: 0.5`.
+template<>
+struct codec_for<quantity> : codec_base<quantity, codec_for<quantity>> {
+    static void read(json const& j, quantity& out, place const& at, decoding& d)
     {
         if (!j.is_string() && !j.is_number())
             return fail_type(d, at, "a number or a string", j);
-        auto parsed = T::parse(j.is_string() ? j.get_ref<std::string const&>() : j.dump());
+        auto parsed = quantity::parse(j.is_string() ? j.get_ref<std::string const&>() : j.dump());
         if (parsed)
-            out = std::move(*parsed);
+            out = *parsed;
         else
             d.fail(at, parsed.error().message);
     }
-    static void write(T const& v, sink& to)
+    static void write(quantity const& v, sink& to) { to.string(to_string(v)); }
+};
+
+template<>
+struct codec_for<int_or_percent> : codec_base<int_or_percent, codec_for<int_or_percent>> {
+    static void read(json const& j, int_or_percent& out, place const& at, decoding& d)
     {
-        if constexpr (requires { v.to_string(); })
-            to.string(v.to_string());
-        else
+        if (j.is_string()) {
+            auto parsed = int_or_percent::parse_percent(j.get_ref<std::string const&>());
+            if (parsed)
+                out = *parsed;
+            else
+                d.fail(at, parsed.error().message);
+        } else if (j.is_number_integer()) {
+            std::int32_t number = 0;
+            codec_for<std::int32_t>::read(j, number, at, d);
+            out = int_or_percent(number);
+        } else {
+            fail_type(d, at, "an integer or a percentage", j);
+        }
+    }
+    static void write(int_or_percent const& v, sink& to)
+    {
+        if (v.is_percent())
             to.string(to_string(v));
+        else
+            to.integer(v.value);
     }
 };
 
@@ -742,7 +758,7 @@ struct codec_for<std::map<std::string, T>>
 };
 
 template<DescribedStruct T>
-requires(!Textual<T> && !Parsed<T>)
+requires(!Textual<T>)
 struct codec_for<T> : codec_base<T, codec_for<T>> {
     template<class D>
     static void* member_of(void* object)

@@ -128,9 +128,9 @@ inline void set_defaults(deployment& d)
         d.spec.strategy.rolling_update.emplace();
     auto& rolling = *d.spec.strategy.rolling_update;
     if (!rolling.max_unavailable)
-        rolling.max_unavailable = int_or_percent::parse("25%").value();
+        rolling.max_unavailable = int_or_percent::percent(25);
     if (!rolling.max_surge)
-        rolling.max_surge = int_or_percent::parse("25%").value();
+        rolling.max_surge = int_or_percent::percent(25);
 }
 
 inline void set_defaults(service& s)

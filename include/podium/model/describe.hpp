@@ -16,7 +16,8 @@
 /// - `constexpr std::string_view json_name(T const*, std::string_view member)`: another spelling ("" = the
 /// rule's);
 ///   for an enum `json_name(E)`.
-/// - `constexpr bool required(T const*, std::string_view member)`: its absence is an error.
+/// - `constexpr bool required(T const*, std::string_view member)`: its absence is an error, and it is always
+/// written.
 /// - `constexpr bool always(T const*, std::string_view member)`: written even when it has its default value.
 /// - `bool from_text(std::string_view, T&)` and `std::string to_text(T const&)`: a value that is one JSON
 /// string.
