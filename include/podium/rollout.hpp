@@ -1,0 +1,8 @@
+#pragma once
+/// The room `rollout`: from one template to the next, without anyone noticing.
+#include <podium/rollout/availability.hpp>
+#include <podium/rollout/deployment.hpp>
+#include <podium/rollout/fenceposts.hpp>
+#include <podium/rollout/history.hpp>
+#include <podium/rollout/status.hpp>
+#include <podium/rollout/victims.hpp>
