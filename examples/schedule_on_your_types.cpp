@@ -35,7 +35,7 @@ int main()
 
     for (auto const& game : {match{4, 8'000, 1}, match{4, 8'000, 1}, match{4, 8'000, 1}, match{6, 4'000, 2}})
         if (auto const d = fleet.place(game); d.node)
-            std::printf("%s, score %d of %u that fit\n", fleet.name(d).c_str(), d.score, d.feasible);
+            std::printf("%s, score %d of %u that fit\n", fleet.name(d).data(), d.score, d.feasible);
         else
             std::printf("%s\n", fleet.summary(d, game).c_str());
 }

@@ -92,9 +92,9 @@ public:
     /// plugins).
     [[nodiscard]] decision decide(nodes const& on, Pod const& pod, std::uint32_t from = 0) const
     {
-        return decide(on, prepare(pod), from);
+        return decide_class(on, prepare(pod), from);
     }
-    [[nodiscard]] decision decide(nodes const& on, request const& wanted, std::uint32_t from = 0) const
+    [[nodiscard]] decision decide_class(nodes const& on, request const& wanted, std::uint32_t from = 0) const
     {
         tally all;
         for (std::uint32_t slot = 0; slot < on.slots(); ++slot) {

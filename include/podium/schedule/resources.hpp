@@ -5,9 +5,9 @@
 /// integers in whatever unit the embedder counts (milli-cores, bytes). Each has one column of usage in the
 /// snapshot, shared by all plugins that name it.
 ///
-/// Amounts below 0 count as 0; capacities above 2^53 count as 2^53, requests above it as 2^53 + 1, which fits
-/// nowhere, so sums over a node do not overflow. (A sum of more than 511 such requests wraps; it is still
-/// undone exactly by `unbind`.)
+/// Amounts below 0 count as 0; capacities above 2^53 count as 2^53 and requests above it as 2^53 + 1, which
+/// fits nowhere. So the sum over a node is exact up to 1,000 pods of such a size (more wrap around, and are
+/// undone exactly by `unbind`).
 ///
 /// Source: kube-scheduler v1.35, pkg/scheduler/framework/plugins/noderesources.
 
@@ -26,6 +26,20 @@
 #include <vector>
 
 namespace podium::inline v0::schedule {
+
+namespace detail {
+
+/// Wraps around instead of being undefined.
+[[nodiscard]] constexpr std::int64_t sum(std::int64_t a, std::int64_t b) noexcept
+{
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+[[nodiscard]] constexpr std::int64_t difference(std::int64_t a, std::int64_t b) noexcept
+{
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
+}
+
+}  // namespace detail
 
 /// A resource known by name when compiling. `Assumed` is what least and most allocated take a pod for, where
 /// that differs from what it asks for (Kubernetes: 100m and 200 MiB for a container that asks for nothing).
@@ -87,7 +101,10 @@ public:
         std::int64_t used = 0;
         std::int64_t assumed = 0;
 
-        [[nodiscard]] constexpr std::int64_t free() const noexcept { return capacity - used; }
+        [[nodiscard]] constexpr std::int64_t free() const noexcept
+        {
+            return detail::difference(capacity, used);
+        }
         friend bool operator==(row const&, row const&) = default;
     };
 
@@ -108,11 +125,8 @@ public:
 private:
     static void add(row& r, std::int64_t used, std::int64_t assumed)
     {
-        auto const sum = [](std::int64_t a, std::int64_t b) {
-            return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
-        };
-        r.used = sum(r.used, used);
-        r.assumed = sum(r.assumed, assumed);
+        r.used = detail::sum(r.used, used);
+        r.assumed = detail::sum(r.assumed, assumed);
     }
 
     std::vector<row> rows_{};
@@ -148,12 +162,12 @@ public:
     void bind(std::uint32_t slot, auto const& pod)
     {
         for (auto const& [name, amount] : resources::requests(pod))
-            of(slot, name).used += amount;
+            of(slot, name).used = detail::sum(of(slot, name).used, amount);
     }
     void unbind(std::uint32_t slot, auto const& pod)
     {
         for (auto const& [name, amount] : resources::requests(pod))
-            of(slot, name).used -= amount;
+            of(slot, name).used = detail::difference(of(slot, name).used, amount);
         std::erase_if(rows_[slot], [](entry const& e) { return e.capacity == 0 && e.used == 0; });
     }
     [[nodiscard]] row const& at(std::uint32_t slot) const { return rows_[slot]; }
@@ -267,7 +281,7 @@ private:
                         for (auto const& have : row)
                             if (have.name == wanted_name)
                                 capacity = have.capacity, used = have.used;
-                        seen(fixed + e, wanted, capacity, capacity - used, false);
+                        seen(fixed + e, wanted, capacity, detail::difference(capacity, used), false);
                     }
                 }
             }(),
@@ -277,62 +291,82 @@ private:
 
 namespace detail {
 
-/// Common to least and most allocated: a weighted mean of one score for each resource that the node has.
-template<class Self, class... Resources>
-struct allocation {
-    static constexpr std::size_t size = sizeof...(Resources);
-    using facts = schedule::facts<usage<Resources>...>;
+/// A weighted mean of `score(used, capacity)` over the resources that the node has, truncated.
+template<class... Resources>
+[[nodiscard]] int mean_score(auto const& at, std::array<std::int64_t, sizeof...(Resources)> const& request,
+    std::array<int, sizeof...(Resources)> const& weights, auto score)
+{
+    std::int64_t sum = 0;
+    std::int64_t weight = 0;
+    [[maybe_unused]] std::size_t k = 0;
+    (
+        [&] {
+            auto const& row = at.template get<usage<Resources>>();
+            if (row.capacity > 0) {
+                sum += weights[k] *
+                    score(std::max<std::int64_t>(0, detail::sum(row.assumed, request[k])), row.capacity);
+                weight += weights[k];
+            }
+            ++k;
+        }(),
+        ...);
+    return weight <= 0 ? 0 : static_cast<int>(sum / weight);
+}
 
-    std::array<int, size> weights = [] {
-        std::array<int, size> equal{};
-        equal.fill(1);
-        return equal;
-    }();  ///< in the order of the resources; 0 leaves one out
-
-    [[nodiscard]] static std::array<std::int64_t, size> prepare(auto const& pod)
-    {
-        return {Resources::assumed(pod)...};
-    }
-
-    [[nodiscard]] int score(auto const& at, std::array<std::int64_t, size> const& request) const
-    {
-        std::int64_t sum = 0;
-        std::int64_t weight = 0;
-        [[maybe_unused]] std::size_t k = 0;
-        (
-            [&] {
-                auto const& row = at.template get<usage<Resources>>();
-                if (row.capacity > 0) {
-                    sum += weights[k] * Self::of(row.assumed + request[k], row.capacity);
-                    weight += weights[k];
-                }
-                ++k;
-            }(),
-            ...);
-        return weight == 0 ? 0 : static_cast<int>(sum / weight);
-    }
-};
+template<std::size_t N>
+[[nodiscard]] constexpr std::array<int, N> equal_weights()
+{
+    std::array<int, N> out{};
+    out.fill(1);
+    return out;
+}
 
 }  // namespace detail
 
 /// Prefers nodes with more left: ((capacity - used) * 100) / capacity, truncated, averaged over the
 /// resources.
 template<class... Resources>
-struct least_allocated : detail::allocation<least_allocated<Resources...>, Resources...> {
-    static constexpr std::string_view name = "NodeResourcesFit";
-    [[nodiscard]] static constexpr std::int64_t of(std::int64_t used, std::int64_t capacity)
+struct least_allocated {
+    static constexpr std::string_view name = "NodeResourcesFit";  // Kubernetes has it as that plugin's score
+    using facts = schedule::facts<usage<Resources>...>;
+
+    /// In the order of the resources; 0 leaves one out. 0 to 100.
+    std::array<int, sizeof...(Resources)> weights = detail::equal_weights<sizeof...(Resources)>();
+
+    [[nodiscard]] static std::array<std::int64_t, sizeof...(Resources)> prepare(auto const& pod)
     {
-        return used > capacity ? 0 : (capacity - used) * max_score / capacity;
+        return {Resources::assumed(pod)...};
+    }
+    [[nodiscard]] int score(
+        auto const& at, std::array<std::int64_t, sizeof...(Resources)> const& request) const
+    {
+        return detail::mean_score<Resources...>(
+            at, request, weights, [](std::int64_t used, std::int64_t capacity) {
+                return used > capacity ? 0 : (capacity - used) * max_score / capacity;
+            });
     }
 };
 
 /// Prefers fuller nodes, to keep others empty: (used * 100) / capacity.
 template<class... Resources>
-struct most_allocated : detail::allocation<most_allocated<Resources...>, Resources...> {
+struct most_allocated {
     static constexpr std::string_view name = "NodeResourcesFit";
-    [[nodiscard]] static constexpr std::int64_t of(std::int64_t used, std::int64_t capacity)
+    using facts = schedule::facts<usage<Resources>...>;
+
+    /// In the order of the resources; 0 leaves one out. 0 to 100.
+    std::array<int, sizeof...(Resources)> weights = detail::equal_weights<sizeof...(Resources)>();
+
+    [[nodiscard]] static std::array<std::int64_t, sizeof...(Resources)> prepare(auto const& pod)
     {
-        return std::min(used, capacity) * max_score / capacity;
+        return {Resources::assumed(pod)...};
+    }
+    [[nodiscard]] int score(
+        auto const& at, std::array<std::int64_t, sizeof...(Resources)> const& request) const
+    {
+        return detail::mean_score<Resources...>(
+            at, request, weights, [](std::int64_t used, std::int64_t capacity) {
+                return std::min(used, capacity) * max_score / capacity;
+            });
     }
 };
 
@@ -363,8 +397,8 @@ struct balanced_allocation {
             [&] {
                 auto const& row = at.template get<usage<Resources>>();
                 if (row.capacity > 0) {
-                    auto const f =
-                        static_cast<double>(row.used + request[k]) / static_cast<double>(row.capacity);
+                    auto const f = static_cast<double>(detail::sum(row.used, request[k])) /
+                        static_cast<double>(row.capacity);
                     fractions[n] = std::min(f, 1.0);
                     total += fractions[n++];
                 }

@@ -77,11 +77,11 @@ public:
         if constexpr (Pipeline::request::comparable) {
             auto& c = class_of(std::move(wanted));
             if (!std::exchange(c.seen, true))
-                return rules_.decide(nodes_, c.wanted, from);
+                return rules_.decide_class(nodes_, c.wanted, from);
             c.refresh(*this);
             return c.decide(*this, from);
         } else {
-            return rules_.decide(nodes_, wanted, from);
+            return rules_.decide_class(nodes_, wanted, from);
         }
     }
 
@@ -128,7 +128,11 @@ public:
     {
         return rules_.summary(d, pod);
     }
-    [[nodiscard]] std::string const& name(decision const& d) const { return nodes_.name(d.node.value()); }
+    /// The chosen node's name; empty when there is none.
+    [[nodiscard]] std::string_view name(decision const& d) const
+    {
+        return d.node ? std::string_view(nodes_.name(*d.node)) : std::string_view{};
+    }
 
 private:
     /// An ordered set of slots in two levels of words.

@@ -65,13 +65,11 @@ public:
     }
 
     /// Counts the pod on that node, whether or not it fits.
-    void bind(std::string_view name, pod_type const& pod) { bind(slot_of(name), pod); }
+    void bind(std::string_view name, pod_type const& pod) { add(slot_of(name), pod); }
     void bind(std::uint32_t slot, pod_type const& pod)
     {
         PODIUM_ASSERT(slot < slots_.size() && slots_[slot].used());
-        ++slots_[slot].pods;
-        each([&](auto& column) { column.bind(slot, pod); });
-        touch({.slot = slot});
+        add(slot, pod);
     }
 
     /// Takes back a `bind` of an equal pod. Harmless when nothing is bound there.
@@ -150,6 +148,13 @@ private:
         slots_[at] = {.name = std::string(name)};
         by_name_.emplace(std::string(name), at);
         return at;
+    }
+
+    void add(std::uint32_t slot, pod_type const& pod)
+    {
+        ++slots_[slot].pods;
+        each([&](auto& column) { column.bind(slot, pod); });
+        touch({.slot = slot});
     }
 
     void release_if_empty(std::uint32_t at)
