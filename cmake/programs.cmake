@@ -1,10 +1,9 @@
-# What podium's own tests, examples and benchmarks have in common.
-
-add_library(podium_warnings INTERFACE)
-target_compile_options(podium_warnings INTERFACE
-  -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wsign-conversion -Werror)
+# What podium's own tests, examples and benchmarks have in common; included before any target is made.
 
 if(PROJECT_IS_TOP_LEVEL)
+  add_compile_options(-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wsign-conversion)
+  set(CMAKE_COMPILE_WARNING_AS_ERROR ON)
+  set(CMAKE_CXX_EXTENSIONS OFF)
   find_program(PODIUM_CCACHE ccache)
   if(PODIUM_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
     set(CMAKE_CXX_COMPILER_LAUNCHER ${PODIUM_CCACHE})
@@ -13,6 +12,7 @@ if(PROJECT_IS_TOP_LEVEL)
   if(PODIUM_MOLD)
     add_link_options(-fuse-ld=mold)
   endif()
+  set(CMAKE_VERIFY_INTERFACE_HEADER_SETS ON)
 endif()
 
 # The components whose rooms the given files include, and one of them that cannot be built here, or nothing.
@@ -46,5 +46,5 @@ function(podium_add_program name)
   list(FILTER sources INCLUDE REGEX "\\.cpp$")
   add_executable(${name} ${sources})
   list(TRANSFORM components PREPEND podium::)
-  target_link_libraries(${name} PRIVATE ${components} podium_warnings)
+  target_link_libraries(${name} PRIVATE ${components})
 endfunction()

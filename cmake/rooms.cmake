@@ -1,6 +1,6 @@
 # The house as data: which room belongs to which component, and what it may include.
 # A room may include the rooms named here and whatever those may; the headers of others than podium are named by
-# the component. tests/pure.cmake asks the compiler whether that holds.
+# the component. tests/includes.cmake asks the compiler whether that holds.
 
 set(PODIUM_PRIMITIVES core observe labels probe autoscale traffic rollout schedule reconcile image)
 set(PODIUM_COMPONENTS podium system yaml asio)
@@ -30,6 +30,9 @@ set(PODIUM_MAY_INCLUDE_store reconcile)
 set(PODIUM_MAY_INCLUDE_runtime model)
 set(PODIUM_MAY_INCLUDE_net traffic probe api runtime)
 set(PODIUM_MAY_INCLUDE_cluster sim yaml store net)
+
+set(PODIUM_MAY_INCLUDE_podium ${PODIUM_PRIMITIVES})
+set(PODIUM_MAY_INCLUDE_src cluster)
 
 # The component of `room`, or nothing.
 function(podium_component_of room out)

@@ -1,0 +1,50 @@
+# cmake -DCOMPILER=<c++> -DROOM=<room> -P includes.cmake : the door of the room includes only what the house allows.
+cmake_minimum_required(VERSION 3.25)
+cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH root)
+include(${root}/cmake/rooms.cmake)
+
+# What is not podium's, by component: regular expressions on the paths of headers.
+set(never_podium /boost/ /nlohmann/ /yaml-cpp/ "/(iostream|regex|thread|filesystem|future|fstream|mutex|condition_variable)$")
+set(never_system /boost/asio /boost/beast /yaml-cpp/ "/(iostream|regex|thread)$")  # nlohmann/json brings <filesystem>
+set(never_yaml /boost/asio /boost/beast)
+set(never_asio "")
+
+podium_component_of(${ROOM} component)
+execute_process(COMMAND ${COMPILER} -std=c++20 -I${root}/include -M -x c++ ${root}/include/podium/${ROOM}.hpp
+  OUTPUT_VARIABLE headers COMMAND_ERROR_IS_FATAL ANY)
+string(REPLACE "\\\n" " " headers "${headers}")
+string(REGEX REPLACE "[ \n]+" ";" headers "${headers}")
+
+# What the rooms in between may include, this room may too.
+set(allowed ${ROOM} version)
+set(open ${ROOM})
+while(open)
+  list(POP_FRONT open next)
+  foreach(room IN LISTS PODIUM_MAY_INCLUDE_${next})
+    if(NOT room IN_LIST allowed)
+      list(APPEND allowed ${room})
+      list(APPEND open ${room})
+    endif()
+  endforeach()
+endwhile()
+
+set(refused "")
+foreach(header IN LISTS headers)
+  if(header MATCHES "include/podium/([a-z_]+)" AND NOT CMAKE_MATCH_1 IN_LIST allowed)
+    list(APPEND refused ${header})
+  endif()
+  foreach(never IN LISTS never_${component})
+    if(header MATCHES "${never}")
+      list(APPEND refused ${header})
+    endif()
+  endforeach()
+endforeach()
+list(LENGTH headers count)
+if(count LESS 2)
+  message(FATAL_ERROR "the compiler named no headers")
+endif()
+if(refused)
+  list(REMOVE_DUPLICATES refused)
+  list(JOIN refused "\n  " refused)
+  message(FATAL_ERROR "room ${ROOM} (podium::${component}) includes what it must not:\n  ${refused}")
+endif()
