@@ -162,7 +162,7 @@ struct place {
     }
 };
 
-struct decoding {
+struct findings {
     static constexpr std::size_t most_errors = 100;
 
     std::vector<error> errors{};
@@ -190,7 +190,7 @@ inline std::string_view type_words(json const& value) noexcept
     }
 }
 
-inline void fail_type(decoding& d, place const& at, std::string_view wanted, json const& found)
+inline void fail_type(findings& d, place const& at, std::string_view wanted, json const& found)
 {
     d.fail(at, "expected " + std::string(wanted) + ", found " + std::string(type_words(found)));
 }
@@ -327,7 +327,7 @@ struct json_sink final : sink {
 // -- Tables: what the walkers know of a type ------------------------------------------------------
 
 struct value_codec {
-    void (*decode)(json const&, void* out, place const&, decoding&) = nullptr;
+    void (*decode)(json const&, void* out, place const&, findings&) = nullptr;
     void (*encode)(void const*, sink&) = nullptr;
     bool (*equal)(void const*, void const*) = nullptr;
 };
@@ -363,7 +363,7 @@ inline bool nearly(std::string_view a, std::string_view b) noexcept
         (a.size() == 2 && b.size() == 2 && lower(a[0]) == lower(b[1]) && lower(a[1]) == lower(b[0]));
 }
 
-inline void fail_unknown(struct_codec const& type, std::string_view key, place const& at, decoding& d)
+inline void fail_unknown(struct_codec const& type, std::string_view key, place const& at, findings& d)
 {
     std::string message = "unknown field";
     for (auto const& member : type.members)
@@ -375,14 +375,14 @@ inline void fail_unknown(struct_codec const& type, std::string_view key, place c
 }
 
 inline void check_name(
-    json const& value, std::string_view key, std::string_view wanted, place const& at, decoding& d)
+    json const& value, std::string_view key, std::string_view wanted, place const& at, findings& d)
 {
     if (!value.is_string() || value.get_ref<std::string const&>() != wanted)
         d.fail(place{&at, key}, "expected \"" + std::string(wanted) + '"');
 }
 
 inline void decode_struct(
-    struct_codec const& type, json const& value, void* out, place const& at, decoding& d)
+    struct_codec const& type, json const& value, void* out, place const& at, findings& d)
 {
     if (!value.is_object())
         return fail_type(d, at, "an object", value);
@@ -461,7 +461,7 @@ concept NamedKind = requires {
 
 template<class T, class Impl>
 struct codec_base {
-    static void decode(json const& j, void* out, place const& at, decoding& d)
+    static void decode(json const& j, void* out, place const& at, findings& d)
     {
         Impl::read(j, *static_cast<T*>(out), at, d);
     }
@@ -475,7 +475,7 @@ struct codec_base {
 
 template<>
 struct codec_for<bool> : codec_base<bool, codec_for<bool>> {
-    static void read(json const& j, bool& out, place const& at, decoding& d)
+    static void read(json const& j, bool& out, place const& at, findings& d)
     {
         if (!j.is_boolean())
             return fail_type(d, at, "true or false", j);
@@ -486,7 +486,7 @@ struct codec_for<bool> : codec_base<bool, codec_for<bool>> {
 
 template<std::integral T>
 struct codec_for<T> : codec_base<T, codec_for<T>> {
-    static void read(json const& j, T& out, place const& at, decoding& d)
+    static void read(json const& j, T& out, place const& at, findings& d)
     {
         bool fits = false;
         if (j.is_number_unsigned()) {
@@ -518,7 +518,7 @@ struct codec_for<T> : codec_base<T, codec_for<T>> {
 
 template<>
 struct codec_for<double> : codec_base<double, codec_for<double>> {
-    static void read(json const& j, double& out, place const& at, decoding& d)
+    static void read(json const& j, double& out, place const& at, findings& d)
     {
         if (!j.is_number())
             return fail_type(d, at, "a number", j);
@@ -529,7 +529,7 @@ struct codec_for<double> : codec_base<double, codec_for<double>> {
 
 template<>
 struct codec_for<std::string> : codec_base<std::string, codec_for<std::string>> {
-    static void read(json const& j, std::string& out, place const& at, decoding& d)
+    static void read(json const& j, std::string& out, place const& at, findings& d)
     {
         if (!j.is_string())
             return fail_type(d, at, "a string", j);
@@ -540,13 +540,13 @@ struct codec_for<std::string> : codec_base<std::string, codec_for<std::string>> 
 
 template<>
 struct codec_for<json> : codec_base<json, codec_for<json>> {
-    static void read(json const& j, json& out, place const&, decoding&) { out = j; }
+    static void read(json const& j, json& out, place const&, findings&) { out = j; }
     static void write(json const& v, sink& to) { to.tree(v); }
 };
 
 template<>
 struct codec_for<int_or_string> : codec_base<int_or_string, codec_for<int_or_string>> {
-    static void read(json const& j, int_or_string& out, place const& at, decoding& d)
+    static void read(json const& j, int_or_string& out, place const& at, findings& d)
     {
         if (j.is_string()) {
             out = int_or_string(j.get_ref<std::string const&>());
@@ -569,7 +569,7 @@ struct codec_for<int_or_string> : codec_base<int_or_string, codec_for<int_or_str
 
 template<Textual T>
 struct codec_for<T> : codec_base<T, codec_for<T>> {
-    static void read(json const& j, T& out, place const& at, decoding& d)
+    static void read(json const& j, T& out, place const& at, findings& d)
     {
         if (!j.is_string())
             return fail_type(d, at, "a string", j);
@@ -582,7 +582,7 @@ struct codec_for<T> : codec_base<T, codec_for<T>> {
 /// An amount may be written as a plain number: `cpu: 2`, `cpu: 0.5`.
 template<>
 struct codec_for<quantity> : codec_base<quantity, codec_for<quantity>> {
-    static void read(json const& j, quantity& out, place const& at, decoding& d)
+    static void read(json const& j, quantity& out, place const& at, findings& d)
     {
         if (!j.is_string() && !j.is_number())
             return fail_type(d, at, "a number or a string", j);
@@ -597,7 +597,7 @@ struct codec_for<quantity> : codec_base<quantity, codec_for<quantity>> {
 
 template<>
 struct codec_for<int_or_percent> : codec_base<int_or_percent, codec_for<int_or_percent>> {
-    static void read(json const& j, int_or_percent& out, place const& at, decoding& d)
+    static void read(json const& j, int_or_percent& out, place const& at, findings& d)
     {
         if (j.is_string()) {
             auto parsed = int_or_percent::parse_percent(j.get_ref<std::string const&>());
@@ -635,7 +635,7 @@ struct codec_for<T> : codec_base<T, codec_for<T>> {
     }
     static constexpr auto enumerators = enumerators_of(describe::describe_enumerators<T>{});
 
-    static void read(json const& j, T& out, place const& at, decoding& d)
+    static void read(json const& j, T& out, place const& at, findings& d)
     {
         if (!j.is_string())
             return fail_type(d, at, "a string", j);
@@ -661,7 +661,7 @@ struct codec_for<T> : codec_base<T, codec_for<T>> {
 
 template<class T>
 struct codec_for<std::optional<T>> : codec_base<std::optional<T>, codec_for<std::optional<T>>> {
-    static void read(json const& j, std::optional<T>& out, place const& at, decoding& d)
+    static void read(json const& j, std::optional<T>& out, place const& at, findings& d)
     {
         if (!j.is_null())
             codec_for<T>::read(j, out.emplace(), at, d);
@@ -677,7 +677,7 @@ struct codec_for<std::optional<T>> : codec_base<std::optional<T>, codec_for<std:
 
 template<class T>
 struct codec_for<boxed<T>> : codec_base<boxed<T>, codec_for<boxed<T>>> {
-    static void read(json const& j, boxed<T>& out, place const& at, decoding& d)
+    static void read(json const& j, boxed<T>& out, place const& at, findings& d)
     {
         if (j.is_null())
             return;
@@ -696,7 +696,7 @@ struct codec_for<boxed<T>> : codec_base<boxed<T>, codec_for<boxed<T>>> {
 
 template<class T>
 struct codec_for<std::vector<T>> : codec_base<std::vector<T>, codec_for<std::vector<T>>> {
-    static void read(json const& j, std::vector<T>& out, place const& at, decoding& d)
+    static void read(json const& j, std::vector<T>& out, place const& at, findings& d)
     {
         if (!j.is_array())
             return fail_type(d, at, "a list", j);
@@ -721,7 +721,7 @@ struct codec_for<std::vector<T>> : codec_base<std::vector<T>, codec_for<std::vec
 
 template<class T>
 struct codec_for<shared_list<T>> : codec_base<shared_list<T>, codec_for<shared_list<T>>> {
-    static void read(json const& j, shared_list<T>& out, place const& at, decoding& d)
+    static void read(json const& j, shared_list<T>& out, place const& at, findings& d)
     {
         std::vector<T> items;
         codec_for<std::vector<T>>::read(j, items, at, d);
@@ -733,7 +733,7 @@ struct codec_for<shared_list<T>> : codec_base<shared_list<T>, codec_for<shared_l
 template<class T>
 struct codec_for<std::map<std::string, T>>
     : codec_base<std::map<std::string, T>, codec_for<std::map<std::string, T>>> {
-    static void read(json const& j, std::map<std::string, T>& out, place const& at, decoding& d)
+    static void read(json const& j, std::map<std::string, T>& out, place const& at, findings& d)
     {
         if (!j.is_object())
             return fail_type(d, at, "a map", j);
@@ -801,7 +801,7 @@ struct codec_for<T> : codec_base<T, codec_for<T>> {
         return it;
     }
 
-    static void read(json const& j, T& out, place const& at, decoding& d)
+    static void read(json const& j, T& out, place const& at, findings& d)
     {
         decode_struct(type(), j, &out, at, d);
     }
@@ -814,7 +814,7 @@ template<Codable T>
 result<T> decode(json const& value)
 {
     T out{};
-    detail::decoding d;
+    detail::findings d;
     detail::codec_for<T>::read(value, out, detail::place{}, d);
     if (!d.errors.empty())
         return joined(std::move(d.errors));
