@@ -4,5 +4,6 @@
 #include <podium/model/codec.hpp>
 #include <podium/model/defaults.hpp>
 #include <podium/model/kinds.hpp>
+#include <podium/model/merge.hpp>
 #include <podium/model/scheme.hpp>
 #include <podium/model/validate.hpp>
