@@ -2,29 +2,46 @@
 #include <podium/schedule/pipeline.hpp>
 
 #include <doctest/doctest.h>
+#include <map>
+#include <span>
 #include <string>
 
 namespace {
 
 namespace schedule = podium::schedule;
+namespace labels = podium::labels;
 
 struct node {
     std::string name{};
-    int zone = 0;
-};
-/// Stands for a compiled selector: one zone required (0: any), one preferred.
-struct zones {
-    int required = 0, preferred = 0;
-    [[nodiscard]] bool matches(node const& n) const { return required == 0 || n.zone == required; }
-    [[nodiscard]] int preference(node const& n) const { return n.zone == preferred ? 7 : 0; }
-    friend bool operator==(zones const&, zones const&) = default;
+    std::string zone{};
 };
 struct pod {
     std::string node_name{};
-    zones affinity{};
+    std::string zone{};
+    std::string liked_zone{};
 };
+std::map<std::string, std::string> labels_of(node const& n)
+{
+    return {{"zone", n.zone}};
+}
+labels::node_selector in_zone(std::string const& zone)
+{
+    labels::node_selector_term const term{{{"zone", labels::op::in, {zone}}}, {}};
+    return labels::node_selector(std::span(&term, 1));
+}
+schedule::node_choice choice_of(pod const& p)
+{
+    schedule::node_choice c;
+    if (p.zone == "none")
+        c.required.emplace();
+    else if (!p.zone.empty())
+        c.required = in_zone(p.zone);
+    if (!p.liked_zone.empty())
+        c.preferred.push_back({7, in_zone(p.liked_zone)});
+    return c;
+}
 using named = schedule::node_name<&node::name, &pod::node_name>;
-using affinity = schedule::node_affinity<&pod::affinity>;
+using affinity = schedule::node_affinity<&labels_of, &node::name, &choice_of>;
 using rules = schedule::pipeline<node, pod, schedule::filters<named, affinity>,
     schedule::scores<schedule::weighted<affinity, 2>>>;
 
@@ -34,18 +51,30 @@ TEST_CASE("schedule: a pod goes to the node it names and selects")
 {
     rules const r;
     schedule::snapshot<rules> on;
-    for (auto const& n : {node{"a", 1}, node{"b", 2}, node{"c", 2}})
+    for (auto const& n : {node{"a", "x"}, node{"b", "y"}, node{"c", "y"}})
         on.set(n.name, n);
 
     CHECK(r.decide(on, {}).feasible == 3);
     CHECK(r.decide(on, {"b"}).node == on.find("b"));
-    CHECK(r.decide(on, {"", {2, 0}}).feasible == 2);
-    CHECK(r.decide(on, {"", {0, 2}}).node == on.find("b"));
-    CHECK(r.decide(on, {"", {0, 2}}).score == 200);
-    CHECK(r.decide(on, {"", {0, 9}}).score == 0);
+    CHECK(r.decide(on, {"", "y"}).feasible == 2);
+    CHECK(r.decide(on, {"", "", "y"}).node == on.find("b"));
+    CHECK(r.decide(on, {"", "", "y"}).score == 200);
+    CHECK(r.decide(on, {"", "", "z"}).score == 0);
 
-    pod const lost{"a", {2, 0}};
+    pod const lost{"a", "y"};
     CHECK(r.summary(r.decide(on, lost), lost) ==
         "0/3 nodes are available: 1 node(s) didn't match Pod's node "
         "affinity/selector, 2 node(s) didn't match the requested node name.");
+    CHECK(r.decide(on, {"", "none"}).feasible == 0);
+}
+
+TEST_CASE("schedule: the scheduler may have a wish of its own for all pods")
+{
+    rules const r{affinity{.added = {.labels = {{"zone", "y"}}}}};
+    schedule::snapshot<rules> on;
+    on.set("a", {"a", "x"});
+    CHECK(r.summary(r.decide(on, {}), {}) ==
+        "0/1 nodes are available: 1 node(s) didn't match scheduler-enforced node affinity.");
+    on.set("b", {"b", "y"});
+    CHECK(r.decide(on, {}).node == on.find("b"));
 }

@@ -142,8 +142,9 @@ TEST_CASE("schedule: balance is Kubernetes' integer")
     CHECK(score<balanced>(small, {}, {500, 500 * mebi}) == 100);
     CHECK(score<balanced>(small, {}, {600, 400 * mebi}) == 90);
     CHECK(score<balanced>(small, {}, {1000, 0}) == 50);
-    CHECK(score<balanced>(small, {}, {}) == 100);                    // nothing is assumed
-    CHECK(score<balanced>(small, {{3000}}, {}) == 50);               // an overfull resource counts as full
+    CHECK(score<balanced>(small, {}, {}) == 0);                      // asks for nothing, likes no node better
+    CHECK(score<balanced>(small, {{}}, {500, 500 * mebi}) == 100);   // nothing is assumed
+    CHECK(score<balanced>(small, {{3000}}, {0, 1 * mebi}) == 50);    // an overfull resource counts as full
     CHECK(score<balanced_of_three>(small, {}, {1000, 0, 0}) == 52);  // 1 - sqrt(2)/3
     CHECK(score<balanced_of_three>({.cpu_milli = 1000, .pods = 9}, {}, {500}) == 100);
 }

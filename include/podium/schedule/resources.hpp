@@ -71,6 +71,13 @@ private:
     }
 };
 
+/// A resource that few pods want: in scores it counts only for those that ask for it (Kubernetes' extended
+/// resources).
+template<name_literal Name, auto Capacity, auto Request>
+struct extended_resource : resource<Name, Capacity, Request> {
+    static constexpr bool only_if_asked = true;
+};
+
 /// Slots of which every pod takes one, whatever else it asks for.
 template<auto Capacity>
 struct pod_slots : resource<"pods", Capacity, none> {
@@ -291,6 +298,13 @@ private:
 
 namespace detail {
 
+/// Whether a score looks at this resource of a node for a pod that asks for so much.
+template<class Resource>
+[[nodiscard]] constexpr bool counts(std::int64_t capacity, std::int64_t request)
+{
+    return capacity > 0 && (request > 0 || !requires { Resource::only_if_asked; });
+}
+
 /// A weighted mean of `score(used, capacity)` over the resources that the node has, truncated.
 template<class... Resources>
 [[nodiscard]] int mean_score(auto const& at, std::array<std::int64_t, sizeof...(Resources)> const& request,
@@ -302,7 +316,7 @@ template<class... Resources>
     (
         [&] {
             auto const& row = at.template get<usage<Resources>>();
-            if (row.capacity > 0) {
+            if (counts<Resources>(row.capacity, request[k])) {
                 sum += weights[k] *
                     score(std::max<std::int64_t>(0, detail::sum(row.assumed, request[k])), row.capacity);
                 weight += weights[k];
@@ -389,6 +403,8 @@ struct balanced_allocation {
 
     [[nodiscard]] static int score(auto const& at, std::array<std::int64_t, size> const& request)
     {
+        if (std::all_of(request.begin(), request.end(), [](std::int64_t r) { return r == 0; }))
+            return 0;  // no node is better for a pod that asks for nothing
         std::array<double, size> fractions{};
         std::size_t n = 0;
         double total = 0;
@@ -396,7 +412,7 @@ struct balanced_allocation {
         (
             [&] {
                 auto const& row = at.template get<usage<Resources>>();
-                if (row.capacity > 0) {
+                if (detail::counts<Resources>(row.capacity, request[k])) {
                     auto const f = static_cast<double>(detail::sum(row.used, request[k])) /
                         static_cast<double>(row.capacity);
                     fractions[n] = std::min(f, 1.0);
