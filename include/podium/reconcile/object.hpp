@@ -159,6 +159,19 @@ struct transition {
     [[nodiscard]] handle<K> const& any() const noexcept { return after ? after : before; }
 };
 
+/// One object before and after a change, its type forgotten.
+struct object_transition {
+    object before{};
+    object after{};
+    [[nodiscard]] object const& any() const noexcept { return after ? after : before; }
+    [[nodiscard]] kind_type const* kind() const noexcept { return any().kind; }
+    template<class K>
+    [[nodiscard]] transition<K> as() const
+    {
+        return {before.template as<K>(), after.template as<K>()};
+    }
+};
+
 /// The owner reference that a dependent of `owner` carries.
 template<class Reference = owner_reference, Kind K>
 [[nodiscard]] Reference owned_by(handle<K> const& owner)

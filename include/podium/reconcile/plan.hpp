@@ -79,6 +79,11 @@ public:
         writes.push_back({from.which(), verb::remove, false, from.modified, {}});
     }
 
+    void remove(object const& from)
+    {
+        writes.push_back({from.which(), verb::remove, false, from.modified, {}});
+    }
+
     /// The decision rests on this version, though it does not write it.
     template<Kind K>
     void require(handle<K> const& read)

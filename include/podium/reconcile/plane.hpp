@@ -16,10 +16,11 @@
 /// - all memory of the control plane is in the view, and can be rebuilt from a snapshot.
 ///
 /// A controller is a value with
-/// - `primary`: the kind of its keys; a change of such an object makes its key dirty;
+/// - `primary` (optional): the kind of its keys; a change of such an object makes its key dirty;
 /// - `owns = types<...>` (optional): a change of these makes the key of their owner dirty;
 /// - `watches = types<...>` (optional) with `touched(view, transition<K> const&, add)`, which calls
-///   `add(key)` for every key that the change of a K may concern;
+///   `add(key)` for every key that the change of a K may concern; or, for changes of every kind,
+///   `touched(view, object_transition const&, add)` and no list;
 /// - `plan reconcile(view, key, now) const`: what to write, from the view alone.
 
 #include <podium/core/error.hpp>
@@ -51,8 +52,6 @@ namespace podium::inline v0::reconcile {
 
 template<class C, class View>
 concept Controller = requires(C const& c, View const& v, key const& which, time_point now) {
-    typename C::primary;
-    requires Kind<typename C::primary>;
     { c.reconcile(v, which, now) } -> std::same_as<plan>;
 };
 
@@ -351,13 +350,15 @@ private:
     void touch(object_transition const& x)
     {
         using controller = std::tuple_element_t<I, std::tuple<C...>>;
-        using primary = typename controller::primary;
-        if (x.kind() == &kind_of<primary>)
-            queue_.add({I, (x.after ? x.after : x.before).which()});
+        if constexpr (requires { typename controller::primary; })
+            if (x.kind() == &kind_of<typename controller::primary>)
+                queue_.add({I, x.any().which()});
         if constexpr (requires { typename controller::owns; })
-            touch_owners<I, primary>(x, typename controller::owns{});
+            touch_owners<I, typename controller::primary>(x, typename controller::owns{});
         if constexpr (requires { typename controller::watches; })
             touch_watched<I>(x, typename controller::watches{});
+        else if constexpr (requires(controller const& c) { c.touched(view_, x, [](key) {}); })
+            std::get<I>(controllers_).touched(view_, x, [this](key k) { queue_.add({I, std::move(k)}); });
     }
     template<std::size_t I, class Primary, class... K>
     void touch_owners(object_transition const& x, types<K...>)

@@ -126,18 +126,6 @@ auto typed(posting const& p)
 
 }  // namespace detail
 
-/// One object before and after a change, its type forgotten.
-struct object_transition {
-    object before{};
-    object after{};
-    [[nodiscard]] kind_type const* kind() const noexcept { return after ? after.kind : before.kind; }
-    template<class K>
-    [[nodiscard]] transition<K> as() const
-    {
-        return {before.template as<K>(), after.template as<K>()};
-    }
-};
-
 /// `Index...`: default constructible, with `apply(handle<K> const& before, handle<K> const& after)` for
 /// each kind K that it folds.
 template<class... Index>
@@ -191,6 +179,39 @@ public:
     [[nodiscard]] auto owned_by(handle<Owner> const& owner) const
     {
         return owned_by<K>(owner.uid());
+    }
+    /// The dependents of an owner, of every kind, ordered by kind and name.
+    [[nodiscard]] std::vector<object> dependents_of(std::string_view uid) const
+    {
+        std::vector<object> out;
+        for (auto const& [kind, t] : tables_)
+            if (auto const it = t->by_owner.find(uid); it != t->by_owner.end())
+                for (auto const* p : it->second)
+                    out.push_back(p->now);
+        std::ranges::stable_sort(out, {}, [](object const& o) { return o.kind->name; });
+        return out;
+    }
+    /// Everything in a namespace, ordered by kind and name.
+    [[nodiscard]] std::vector<object> all_in(std::string_view namespace_) const
+    {
+        std::vector<object> out;
+        for (auto const& [kind, t] : tables_)
+            for (auto it = t->all.lower_bound(detail::name_ref{namespace_, {}});
+                it != t->all.end() && (*it)->now.namespace_() == namespace_; ++it)
+                out.push_back((*it)->now);
+        std::ranges::stable_sort(out, {}, [](object const& o) { return o.kind->name; });
+        return out;
+    }
+    /// The object that a reference names by its kind's name, in that namespace or cluster-wide.
+    [[nodiscard]] object get_named(
+        std::string_view kind, std::string_view namespace_, std::string_view name) const
+    {
+        for (auto const& [type, t] : tables_)
+            if (type->name == kind)
+                for (auto const in : {namespace_, std::string_view{}})
+                    if (auto const o = find(*type, {in, name}))
+                        return o;
+        return {};
     }
     /// How many there are, O(1).
     template<Kind K, Kind Owner>

@@ -1,0 +1,67 @@
+#pragma once
+/// The whole control plane as one value: every shipped controller over one view.
+///
+///     auto plane = controllers::control_plane::make({});
+///     reconcile::settle(plane, store, now);
+///
+/// An embedder's own controllers and indices join at the end: `basic_control_plane<types<my_index>,
+/// my_controller>`.
+
+#include <podium/controllers/deployments.hpp>
+#include <podium/controllers/drains.hpp>
+#include <podium/controllers/endpoints.hpp>
+#include <podium/controllers/events.hpp>
+#include <podium/controllers/garbage_collector.hpp>
+#include <podium/controllers/node_lifecycle.hpp>
+#include <podium/controllers/replica_sets.hpp>
+#include <podium/controllers/scheduler.hpp>
+#include <podium/reconcile/plane.hpp>
+
+#include <cstddef>
+#include <utility>
+
+namespace podium::inline v0::controllers {
+
+/// What an operator may want to change; the defaults are Kubernetes'.
+struct settings {
+    drain_policy drain{};
+    duration router_timeout = std::chrono::seconds(10);
+    duration node_grace = std::chrono::seconds(50);
+    duration default_toleration = std::chrono::seconds(300);
+    duration keep_events = std::chrono::hours(1);
+    std::size_t scheduler_batch = 1024;
+    std::size_t max_writes = static_cast<std::size_t>(-1);  ///< the most that the store takes at once
+};
+
+template<class Indices, class... More>
+struct basic_control_plane;
+
+template<class... Index, class... More>
+struct basic_control_plane<reconcile::types<Index...>, More...> {
+    using view = reconcile::view<pods_by_node, draining_pods, placement, Index...>;
+    using plane = reconcile::plane<view, deployments, replica_sets, scheduler, endpoints, drains,
+        node_lifecycle, garbage_collector, event_cleaner, More...>;
+
+    [[nodiscard]] static plane make(settings const& s, More... more)
+    {
+        deployments d;
+        replica_sets r;
+        r.drain = s.drain;
+        scheduler sched;
+        sched.batch = s.scheduler_batch;
+        drains dr;
+        dr.router_timeout = s.router_timeout;
+        node_lifecycle n;
+        n.grace = s.node_grace;
+        n.default_toleration = s.default_toleration;
+        garbage_collector g;
+        g.drain = s.drain;
+        event_cleaner e;
+        e.keep = s.keep_events;
+        return plane(d, r, sched, endpoints{}, dr, n, g, e, std::move(more)..., s.max_writes);
+    }
+};
+
+using control_plane = basic_control_plane<reconcile::types<>>;
+
+}  // namespace podium::v0::controllers
