@@ -384,6 +384,61 @@ struct most_allocated {
     }
 };
 
+/// Prefers the utilisation that a broken line prefers: points of (percent used, score of 0 to 100), by rising
+/// percentage. A resource that scores 0 is left out of the mean, which is rounded to nearest.
+template<class... Resources>
+struct requested_to_capacity_ratio {
+    static constexpr std::string_view name = "NodeResourcesFit";
+    using facts = schedule::facts<usage<Resources>...>;
+
+    struct point {
+        int percent = 0;
+        int score = 0;
+    };
+    std::vector<point> shape{{0, 0}, {100, 100}};  ///< not empty
+    /// In the order of the resources; 0 leaves one out. 0 to 100.
+    std::array<int, sizeof...(Resources)> weights = detail::equal_weights<sizeof...(Resources)>();
+
+    [[nodiscard]] static std::array<std::int64_t, sizeof...(Resources)> prepare(auto const& pod)
+    {
+        return {Resources::assumed(pod)...};
+    }
+    [[nodiscard]] int score(
+        auto const& at, std::array<std::int64_t, sizeof...(Resources)> const& request) const
+    {
+        std::int64_t sum = 0;
+        std::int64_t weight = 0;
+        [[maybe_unused]] std::size_t k = 0;
+        (
+            [&] {
+                auto const& row = at.template get<usage<Resources>>();
+                if (detail::counts<Resources>(row.capacity, request[k])) {
+                    auto const used = std::max<std::int64_t>(0, detail::sum(row.assumed, request[k]));
+                    auto const points = on_line(used > row.capacity ? 100 : used * 100 / row.capacity);
+                    sum += points * weights[k];
+                    weight += points > 0 ? weights[k] : 0;
+                }
+                ++k;
+            }(),
+            ...);
+        return weight <= 0 ? 0 : static_cast<int>((2 * sum + weight) / (2 * weight));
+    }
+
+private:
+    [[nodiscard]] std::int64_t on_line(std::int64_t percent) const
+    {
+        for (std::size_t i = 0; i < shape.size(); ++i)
+            if (percent <= shape[i].percent) {
+                if (i == 0)
+                    return shape[0].score;
+                auto const& a = shape[i - 1];
+                auto const& b = shape[i];
+                return a.score + (b.score - a.score) * (percent - a.percent) / (b.percent - a.percent);
+            }
+        return shape.empty() ? 0 : shape.back().score;
+    }
+};
+
 /// Prefers nodes whose resources are used evenly: 100 * (1 - standard deviation of the used fractions),
 /// truncated.
 ///
