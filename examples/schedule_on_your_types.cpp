@@ -2,8 +2,9 @@
 
 #include <podium/schedule.hpp>
 
-#include <cstdio>
 #include <cstdlib>
+#include <iostream>
+#include <string_view>
 
 namespace schedule = podium::schedule;
 
@@ -35,7 +36,7 @@ int main()
 
     for (auto const& game : {match{4, 8'000, 1}, match{4, 8'000, 1}, match{4, 8'000, 1}, match{6, 4'000, 2}})
         if (auto const d = fleet.place(game); d.node)
-            std::printf("%s, score %d of %u that fit\n", fleet.name(d).data(), d.score, d.feasible);
+            std::cout << fleet.name(d) << ", score " << d.score << ", " << d.feasible << " fit\n";
         else
-            std::printf("%s\n", fleet.summary(d, game).c_str());
+            std::cout << fleet.summary(d, game) << '\n';
 }

@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -119,6 +120,18 @@ TEST_CASE("schedule: a pod that asks for a hundred extended resources is refused
     auto const text = refusal(small, {}, p);
     CHECK(text.find("1 Insufficient x/1000,") != text.npos);
     CHECK(text.find("1 Insufficient further resources") != text.npos);
+}
+
+TEST_CASE("schedule: an extended resource that is listed twice counts for the sum")
+{
+    using list = std::vector<std::pair<char const*, int>>;
+    struct box {
+        list have{};
+    };
+    using twice = schedule::extended_resources<&box::have, &box::have>;
+    CHECK(twice::requests(box{{{"b", 1}, {"a", 2}, {"b", 3}, {"c", -1}}}) ==
+        std::vector<std::pair<std::string, std::int64_t>>{{"a", 2}, {"b", 4}, {"c", 0}});
+    CHECK(twice::requests(box{}).empty());
 }
 
 TEST_CASE("schedule: allocation scores are truncated integers")

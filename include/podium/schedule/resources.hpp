@@ -498,10 +498,15 @@ auto extended_resources<Capacities, Requests>::sorted(auto const& given) -> list
     for (auto const& [name, amount] : given)
         out.emplace_back(
             std::string(name), std::clamp<std::int64_t>(static_cast<std::int64_t>(amount), 0, most));
-    std::stable_sort(out.begin(), out.end(), [](auto const& a, auto const& b) { return a.first < b.first; });
-    out.erase(
-        std::unique(out.begin(), out.end(), [](auto const& a, auto const& b) { return a.first == b.first; }),
-        out.end());
+    std::sort(out.begin(), out.end());
+    std::size_t kept = 0;
+    for (std::size_t i = 1; i < out.size(); ++i)  // a name given twice counts for the sum
+        if (out[i].first == out[kept].first)
+            out[kept].second = std::min(most, out[kept].second + out[i].second);
+        else if (++kept != i)
+            out[kept] = std::move(out[i]);
+    if (!out.empty())
+        out.resize(kept + 1);
     return out;
 }
 
