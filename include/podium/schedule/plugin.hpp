@@ -21,8 +21,8 @@
 /// - `using facts = schedule::facts<...>`: columns that the snapshot keeps for it (`usage<cpu>`). The first
 ///   argument is then a `candidate`: `at.template get<usage<cpu>>()`. A plugin without facts reads the node's
 ///   own fields only, so binding a pod cannot change its answer, and it is not asked again.
-/// - `text(code, request)`, `amounts(node, request, code)`: words and numbers of a refusal, asked for on
-/// request only.
+/// - `text(code, request)`, `amounts(node, request, code)`, `which(node, request)`: words, numbers and the culprit of a
+///   refusal; only asked when somebody reads them.
 ///
 /// Answers depend on the arguments alone; plugins hold no mutable state and do not throw.
 ///
