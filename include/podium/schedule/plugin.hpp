@@ -9,20 +9,18 @@
 ///     };
 ///
 /// All members but `name` are optional; a plugin has `filter`, `score` or both:
-/// - `filter(node, request)`: `bool` (then `reason` is the text of a refusal), or a `verdict` with several
-/// codes.
-/// - `score(node, request)`: an integer of 0 to 100, more is better; any integer when there is a `normalize`.
-/// - `normalize(raw, range)`: brings a raw score to 0..100, given the least and the most among the nodes that
+/// - `filter(node, request)`: `bool` (then `reason` is the text of a refusal), or a `verdict` with codes.
+/// - `score(node, request)`: an integer of 0 to 100, more is better; any integer with a `normalize`.
+/// - `normalize(raw, range)`: brings a raw score to 0..100, given the least and the most of the nodes that
 /// fit.
 /// - `prepare(pod)`: what the plugin wants to know of a pod, computed once for all pods alike. Its result is
-/// the
-///   `request` of the others; without it, the request is the pod. Pods whose requests are equal (`==`) are
-///   alike.
+///   the `request` of the others; without it, the request is the pod. Pods whose requests are equal (`==`)
+///   are alike.
 /// - `using facts = schedule::facts<...>`: columns that the snapshot keeps for it (`usage<cpu>`). The first
 ///   argument is then a `candidate`: `at.template get<usage<cpu>>()`. A plugin without facts reads the node's
 ///   own fields only, so binding a pod cannot change its answer, and it is not asked again.
-/// - `text(code, request)`, `amounts(node, request, code)`, `which(node, request)`: words, numbers and the culprit of a
-///   refusal; only asked when somebody reads them.
+/// - `text(code, request)`, `amounts(node, request, code)`, `which(node, request)`: words, numbers and the
+///   culprit of a refusal; only asked when somebody reads them.
 ///
 /// Answers depend on the arguments alone; plugins hold no mutable state and do not throw.
 ///
