@@ -1,11 +1,11 @@
 #pragma once
 /// YAML to JSON, as the field's tools read it, with every limit checked before anything recurses.
 ///
-/// Plain scalars mean what they mean to kubectl (sigs.k8s.io/yaml on go-yaml v2): null, ~ and nothing at all
-/// are null; true, false and YAML 1.1's yes, no, on, off (capitalised or all capitals too) are booleans;
-/// 0x1F, 0o17, 017 and 0b11 are integers; 1.5 and 1e3 are floats. Quoted scalars stay strings, and so does
-/// everything else, dates too (go-yaml turns those into timestamps, and kubectl then refuses them where a
-/// string is wanted). Keys are always strings.
+/// Plain scalars mean what they mean to kubectl (sigs.k8s.io/yaml, its goyaml.v2): null, ~ and nothing at all
+/// are null; true, false and YAML 1.1's yes, no, on, off, y, n (capitalised or all capitals too) are
+/// booleans; 0x1F, 0o17, 017 and 0b11 are integers; 1.5 and 1e3 are floats. Quoted scalars stay strings, and
+/// so does everything else, dates too. Keys are always strings. A text that is one JSON object is read as
+/// JSON.
 ///
 /// Refused: a key given twice, tags but the core schema's, non-finite numbers, keys that are lists or maps,
 /// an alias within what it names, and documents beyond the limits; what an alias repeats counts again, so ten
@@ -16,9 +16,12 @@
 
 #include <podium/model/json.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <initializer_list>
+#include <iterator>
 #include <map>
 #include <sstream>
 #include <string>
@@ -68,21 +71,16 @@ inline bool one_of(std::string_view text, std::initializer_list<std::string_view
     return false;
 }
 
-/// An integer in any of YAML 1.1's spellings, underscores between digits allowed; discarded when it is none,
-/// and one of more than 64 bits is a float, as for go-yaml.
-inline json integer(std::string_view text)
+/// An integer in any of YAML 1.1's spellings; discarded when it is none, and one of more than 64 bits is a
+/// float, as for go-yaml.
+inline json integer(std::string_view rest)
 {
-    std::string digits;
-    for (char const c : text)
-        if (c != '_')
-            digits += c;
-    std::string_view rest = digits;
     bool const negative = rest.starts_with('-');
     if (negative || rest.starts_with('+'))
         rest.remove_prefix(1);
     int base = 10;
-    for (auto const& [prefix, b] :
-        {std::pair<std::string_view, int>{"0x", 16}, {"0X", 16}, {"0o", 8}, {"0b", 2}, {"0B", 2}, {"0", 8}})
+    for (auto const& [prefix, b] : {std::pair<std::string_view, int>{"0x", 16}, {"0X", 16}, {"0o", 8},
+             {"0O", 8}, {"0b", 2}, {"0B", 2}, {"0", 8}})
         if (rest.size() > prefix.size() && rest.starts_with(prefix)) {
             base = b;
             rest.remove_prefix(prefix.size());
@@ -110,7 +108,7 @@ inline json fraction(std::string_view text)
     }
     if (!digit)
         return json(json::value_t::discarded);
-    if (text.starts_with('+'))
+    if (text.starts_with('+') && !text.starts_with("+-"))
         text.remove_prefix(1);
     double value = 0;
     auto const [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -247,6 +245,14 @@ private:
             fail(errc::exhausted, "too many values, the limit is " + std::to_string(allowed_.nodes));
     }
 
+    /// Lines help people; a file made to need a lot of memory for them does without.
+    void note_line(std::string const& where)
+    {
+        line_bytes_ += where.size() + 64;
+        if (line_bytes_ <= 4 * allowed_.size_bytes)
+            result_.lines.emplace(where, line_of(here_));
+    }
+
     void measure(std::size_t depth_below)
     {
         if (!open_.empty())
@@ -280,13 +286,13 @@ private:
         if (tag != "?" && tag != "!" && !tag.empty() && tag != allowed_tag)
             fail(errc::invalid, "this tag is not supported");
         if (at_key())
-            fail(errc::invalid, "a key must be a string");
+            fail(errc::invalid, "a key must be a string, not a list or map (is a bracket left open?)");
         if (open_.size() >= allowed_.depth)
             too_deep();
         auto const before = nodes_;
         count(1);
         auto here = path();
-        result_.lines.emplace(here, line_of(here_));
+        note_line(here);
         open_.push_back({std::move(value), std::move(here)});
         open_.back().anchor = anchor;
         open_.back().nodes_before = before;
@@ -312,7 +318,7 @@ private:
         }
         auto& top = open_.back();
         if (depth == 0)
-            result_.lines.emplace(path(), line_of(here_));
+            note_line(path());
         if (top.value.is_array()) {
             top.value.push_back(std::move(value));
             return;
@@ -341,6 +347,7 @@ private:
     std::vector<opened> open_{};
     std::map<YAML::anchor_t, anchored> anchors_{};
     std::size_t nodes_ = 0;
+    std::size_t line_bytes_ = 0;
 };
 
 }  // namespace podium::v0::yaml::detail
@@ -353,9 +360,9 @@ inline json resolve(std::string_view text)
     if (text.empty() || one_of(text, {"~", "null", "Null", "NULL"}))
         return nullptr;
     if (text.size() <= 5) {
-        if (one_of(text, {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"}))
+        if (one_of(text, {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON", "y", "Y"}))
             return true;
-        if (one_of(text, {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"}))
+        if (one_of(text, {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF", "n", "N"}))
             return false;
     }
     // Not JSON's to say: the caller refuses it.
@@ -365,9 +372,11 @@ inline json resolve(std::string_view text)
         return json(json::value_t::discarded);
     char const first = text.front();
     if ((first >= '0' && first <= '9') || first == '-' || first == '+' || first == '.') {
-        if (auto number = detail::integer(text); !number.is_discarded())
+        std::string digits;  // without the underscores that YAML 1.1 allows between them
+        std::copy_if(text.begin(), text.end(), std::back_inserter(digits), [](char c) { return c != '_'; });
+        if (auto number = detail::integer(digits); !number.is_discarded())
             return number;
-        if (auto number = detail::fraction(text); !number.is_discarded())
+        if (auto number = detail::fraction(digits); !number.is_discarded())
             return number;
     }
     return std::string(text);
@@ -380,6 +389,11 @@ inline result<std::vector<document>> parse(std::string_view text, limits const& 
             "file of " + std::to_string(text.size()) + " bytes, the limit is " +
                 std::to_string(allowed.size_bytes),
             {}, {}};
+    if (auto const first = text.find_first_not_of(" \t\r\n"); first != text.npos && text[first] == '{') {
+        // JSON's tabs and surrogate pairs are beyond yaml-cpp. What is no JSON may still be YAML.
+        if (auto value = model::parse_json(text, {allowed.depth, allowed.size_bytes, allowed.nodes}))
+            return std::vector<document>{{std::move(*value)}};
+    }
     std::vector<document> documents;
     std::size_t number = 0;
     try {
@@ -399,9 +413,11 @@ inline result<std::vector<document>> parse(std::string_view text, limits const& 
         return std::move(s.why);
     } catch (YAML::Exception const& e) {
         auto const line = std::to_string(e.mark.line < 0 ? 1 : e.mark.line + 1);
-        // Its words may name an alias or a tag, never a value.
+        std::string words = e.msg;  // may quote one character, so what a terminal would obey is taken out
+        std::replace_if(
+            words.begin(), words.end(), [](unsigned char c) { return c < 0x20 || c > 0x7E; }, '?');
         return error{errc::invalid,
-            "document " + std::to_string(number) + ", line " + line + ": not YAML: " + e.msg, {}, {}};
+            "document " + std::to_string(number) + ", line " + line + ": not YAML: " + words, {}, {}};
     }
 }
 
