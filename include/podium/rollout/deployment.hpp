@@ -255,6 +255,11 @@ private:
             return std::int64_t{exact_ ? std::max(w.size[i], w.sets[i].status_replicas) : w.size[i]};
         });
     }
+    /// How many more pods there may be; negative if there are too many.
+    constexpr std::int64_t free_room() const
+    {
+        return std::int64_t{d.replicas} + bounds_.surge - total_taking_room();
+    }
     /// Available pods of a set that it is not about to lose.
     constexpr std::int64_t available(std::size_t i) const
     {
@@ -409,9 +414,16 @@ private:
                 ++active;
                 only = i;
             }
-        if (active > 1)
+        if (active > 1) {
             scale_several();
-        else if (!resize(only, d.replicas, cause::only_active) && active == 1)
+            return;
+        }
+        std::int64_t to = d.replicas;
+        if (exact_ && to > w.size[only]) {  // others may have pods that are not gone yet
+            auto const has = std::max(w.size[only], w.sets[only].status_replicas);
+            to = std::min(to, std::max<std::int64_t>(w.size[only], has + free_room()));
+        }
+        if (!resize(only, to, cause::only_active) && active == 1)
             record_sizes(only);  // scaled behind our back: without the record this would be scaling for ever
     }
 
@@ -432,7 +444,9 @@ private:
                     record_sizes(i);
             return;
         }
-        auto const to_add = (d.replicas > 0 ? std::int64_t{max_replicas()} : 0) - total();
+        auto to_add = (d.replicas > 0 ? std::int64_t{max_replicas()} : 0) - total();
+        if (exact_ && to_add > 0)
+            to_add = std::clamp<std::int64_t>(free_room(), 0, to_add);
         auto const younger = [&](std::size_t a, std::size_t b) { return is_older(w.sets[b], w.sets[a]); };
         order_of(is_active, w.sets.size(), [&](std::size_t a, std::size_t b) {
             if (to_add != 0 && w.size[a] != w.size[b])
@@ -483,7 +497,7 @@ private:
     /// The size the new set, now `size`, may grow to.
     constexpr std::int32_t size_for_new(std::int32_t size) const
     {
-        auto const free = std::int64_t{d.replicas} + bounds_.surge - total_taking_room();
+        auto const free = free_room();
         return free <= 0 ? size
                          : narrow(size + std::min<std::int64_t>(free, std::int64_t{d.replicas} - size));
     }
