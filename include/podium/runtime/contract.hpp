@@ -32,7 +32,7 @@ struct contract_cases {
     int exit_code = 0;                                  ///< of `exits`
     container_config missing_image{};                   ///< names an image that is not there
     std::optional<container_config> missing_command{};  ///< has an image, and a command that is not there
-    std::optional<container_config> stubborn{};         ///< takes no notice of SIGTERM from its start on
+    std::optional<container_config> stubborn{};         ///< ignores SIGTERM as soon as it has printed a line
     std::optional<container_config> prints{};           ///< prints the lines `printed` to stdout and ends
     std::vector<std::string> printed{};
     std::function<boost::asio::awaitable<void>()> settle{};  ///< lets time pass; empty: 5 ms of real time
@@ -200,6 +200,12 @@ boost::asio::awaitable<std::vector<std::string>> check_contract(R& r, contract_c
     if (cases.stubborn) {
         if (auto const deaf = co_await detail::started(r, report, *cases.stubborn, "stubborn");
             !deaf.empty()) {
+            for (int i = 0; i < cases.patience; ++i) {
+                auto const said = co_await r.logs(deaf, log_query());
+                if (!said || !said->empty())
+                    break;
+                co_await detail::pass_time(cases);
+            }
             report.answers(
                 co_await r.stop(deaf, std::chrono::milliseconds(50)), {}, "stop of `stubborn` succeeds");
             report.check(

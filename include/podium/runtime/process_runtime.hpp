@@ -404,6 +404,8 @@ inline result<void> process_runtime::launch(core_ptr const& c, shared const& whi
     which->init.assign(init->process.release());
     which->out.assign(out_read.release());
     which->err.assign(err_read.release());
+    which->out.non_blocking(true);
+    which->err.non_blocking(true);
     which->starting = true;
     boost::asio::co_spawn(c->executor, watch(c, which), boost::asio::detached);
     boost::asio::co_spawn(c->executor, pump(c, which, log_stream::out), boost::asio::detached);
@@ -554,6 +556,7 @@ inline boost::asio::awaitable<result<exec_result>> process_runtime::exec(std::st
         co_return error{errc::exhausted, "its init does not take more commands", {}, {}};
     write_end = {};
     run->output.assign(read_end.release());
+    run->output.non_blocking(true);
     which->executions.emplace(number, run);
     boost::asio::co_spawn(c->executor, collect(run), boost::asio::detached);
 

@@ -14,12 +14,16 @@
 #include <podium/core/time.hpp>
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace podium::inline v0::runtime {
@@ -154,5 +158,88 @@ concept ContainerRuntime = requires(R& r, R const& c, container_config config, s
     { r.exec(id, request) } -> std::same_as<boost::asio::awaitable<result<exec_result>>>;
     { r.on_change(f) } -> std::same_as<void>;
 };
+
+/// The dull half of a runtime of your own, if you like: the rows of `list()`, the listener, and `unsupported`
+/// for what you leave out. Derive from it and write create, start, stop and remove. No base is required.
+class bookkeeping {
+public:
+    [[nodiscard]] std::vector<container_status> list() const { return rows_; }
+    void on_change(std::function<void()> f)
+    {
+        listener_ = std::make_shared<std::function<void()>>(std::move(f));
+    }
+    boost::asio::awaitable<result<container_stats>> stats(std::string id) { co_return absent(id); }
+    boost::asio::awaitable<result<std::vector<log_line>>> logs(std::string id, log_query)
+    {
+        co_return absent(id);
+    }
+    boost::asio::awaitable<result<exec_result>> exec(std::string id, exec_request) { co_return absent(id); }
+
+protected:
+    /// A new row in state `created`; valid until the next `add` or `forget`.
+    container_status& add(container_config const& c, time_point now);
+    /// Null when there is none. O(n), as `forget`.
+    [[nodiscard]] container_status* find(std::string_view id);
+    void forget(std::string_view id);
+    /// Running since `now`.
+    static void begin(container_status& row, time_point now)
+    {
+        row.state = container_state::running;
+        row.started_at = now;
+    }
+    /// Exited at `now`; a signal is 128 + its number.
+    static void end(container_status& row, int exit_code, time_point now)
+    {
+        row.state = container_state::exited;
+        row.exit_code = exit_code;
+        row.signal = exit_code > 128 ? exit_code - 128 : 0;
+        row.finished_at = now;
+    }
+    /// To be called after each change of a row: the listener is called later, on the executor.
+    boost::asio::awaitable<void> changed();
+
+private:
+    [[nodiscard]] error absent(std::string_view id)
+    {
+        return find(id) == nullptr ? error{errc::not_found, "no such container", "id", {}}
+                                   : error{errc::unsupported, "this runtime does not do that", {}, {}};
+    }
+    std::vector<container_status> rows_{};
+    std::shared_ptr<std::function<void()>> listener_{};
+    std::uint64_t last_ = 0;
+};
+
+inline container_status& bookkeeping::add(container_config const& c, time_point now)
+{
+    rows_.push_back({.id = c.pod_name + '_' + c.name + '_' + std::to_string(++last_),
+        .pod_uid = c.pod_uid,
+        .pod_name = c.pod_name,
+        .namespace_ = c.namespace_,
+        .name = c.name,
+        .image = c.image,
+        .created_at = now});
+    return rows_.back();
+}
+
+inline container_status* bookkeeping::find(std::string_view id)
+{
+    for (auto& row : rows_)
+        if (row.id == id)
+            return &row;
+    return nullptr;
+}
+
+inline void bookkeeping::forget(std::string_view id)
+{
+    std::erase_if(rows_, [&](container_status const& row) { return row.id == id; });
+}
+
+inline boost::asio::awaitable<void> bookkeeping::changed()
+{
+    boost::asio::post(co_await boost::asio::this_coro::executor, [weak = std::weak_ptr(listener_)] {
+        if (auto const f = weak.lock(); f && *f)
+            (*f)();
+    });
+}
 
 }  // namespace podium::v0::runtime
