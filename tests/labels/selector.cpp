@@ -161,16 +161,19 @@ TEST_CASE("labels: any range of pairs of text can be matched")
 
 TEST_CASE("labels: the structured form reports every error with its path")
 {
-    labels::label_selector const wrong{.match_labels = {{"-a", "b"}},
+    labels::label_selector const wrong{.match_labels = {{"-a", "b-"}},
         .match_expressions = {
             {"x", labels::op::in, {}}, {"y", labels::op::exists, {"1"}}, {"z", labels::op::gt, {"1"}}}};
     auto const r = selector::make(wrong);
     REQUIRE_FALSE(r);
-    REQUIRE(r.error().further.size() == 3);
-    CHECK(r.error().path == "matchLabels[-a].key");
-    CHECK(r.error().further[0].path == "matchExpressions[0].values");
-    CHECK(r.error().further[1].path == "matchExpressions[1].values");
-    CHECK(r.error().further[2].path == "matchExpressions[2].operator");
+    REQUIRE(r.error().further.size() == 4);
+    CHECK(r.error().path == "matchLabels[-a]");
+    CHECK(r.error().message.starts_with("the key must"));
+    CHECK(r.error().further[0].path == "matchLabels[-a]");
+    CHECK(r.error().further[0].message.starts_with("the value must"));
+    CHECK(r.error().further[1].path == "matchExpressions[0].values");
+    CHECK(r.error().further[2].path == "matchExpressions[1].values");
+    CHECK(r.error().further[3].path == "matchExpressions[2].operator");
 }
 
 TEST_CASE("labels: an index may ask for the one value that a requirement allows")

@@ -10,7 +10,6 @@
 #include <podium/core/result.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>

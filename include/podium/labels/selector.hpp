@@ -104,8 +104,18 @@ public:
             auto e = std::move(r).error().inside(where);
             wrong ? wrong->add(std::move(e)) : void(wrong = std::move(e));
         };
-        for (auto const& [key, value] : from.match_labels)
-            add(requirement::make({key, op::equals, {value}}), "matchLabels[" + key + ']');
+        auto const say_which = [](error& e) {  // there is one path for both
+            e.message = (std::exchange(e.path, {}) == "key" ? "the key " : "the value ") + e.message;
+        };
+        for (auto const& [key, value] : from.match_labels) {
+            auto r = requirement::make({key, op::equals, {value}});
+            if (!r) {
+                say_which(r.error());
+                for (auto& e : r.error().further)
+                    say_which(e);
+            }
+            add(std::move(r), "matchLabels[" + key + ']');
+        }
         std::size_t i = 0;
         for (auto const& e : from.match_expressions) {
             // Only the four operators of sets: the others are for nodes and for text.
@@ -254,22 +264,16 @@ constexpr parsed parse(std::string_view text)
             if (s.now != token::open)
                 return fail("'('");
             s.next();
-            // Commas separate, so "()" has one value, the empty one. Kubernetes' parser takes commas in a row
-            // two at a time, so it refuses a list that ends in two of them, or four: so do we.
-            for (int commas = 0;; s.next()) {
-                if (s.now == token::word ? !is_label_value(s.word())
-                                         : s.now != token::comma && s.now != token::close)
-                    return fail("a label value, ',' or ')'");
+            for (;; s.next()) {  // commas separate, so "()" has one value, the empty one
                 p.values.push_back(s.now == token::word ? s.word() : std::string_view{});
-                if (s.now == token::word) {
-                    commas = 0;
+                if (!is_label_value(p.values.back()))
+                    return fail("a label value");
+                if (s.now == token::word)
                     s.next();
-                }
-                if (s.now == token::close && (commas == 0 || commas % 2 == 1))
+                if (s.now == token::close)
                     break;
                 if (s.now != token::comma)
-                    return fail(s.now == token::close ? "a label value" : "',' or ')'");
-                ++commas;
+                    return fail("a label value, ',' or ')'");
             }
             std::sort(p.values.begin(), p.values.end());
             p.values.erase(std::unique(p.values.begin(), p.values.end()), p.values.end());
