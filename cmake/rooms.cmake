@@ -6,9 +6,9 @@ set(PODIUM_PRIMITIVES core observe labels probe autoscale traffic rollout schedu
 set(PODIUM_COMPONENTS podium system yaml asio)
 
 set(PODIUM_ROOMS_podium podium version ${PODIUM_PRIMITIVES})
-set(PODIUM_ROOMS_system model controllers agent api sim)
+set(PODIUM_ROOMS_system model controllers agent api sim src)
 set(PODIUM_ROOMS_yaml yaml)
-set(PODIUM_ROOMS_asio store runtime net cluster src)
+set(PODIUM_ROOMS_asio store runtime net cluster)
 
 set(PODIUM_MAY_INCLUDE_core)
 set(PODIUM_MAY_INCLUDE_observe core)
@@ -32,7 +32,7 @@ set(PODIUM_MAY_INCLUDE_net traffic probe api runtime)
 set(PODIUM_MAY_INCLUDE_cluster sim yaml store net)
 
 set(PODIUM_MAY_INCLUDE_podium ${PODIUM_PRIMITIVES})
-set(PODIUM_MAY_INCLUDE_src cluster)
+set(PODIUM_MAY_INCLUDE_src model)
 
 # The component of `room`, or nothing.
 function(podium_component_of room out)
