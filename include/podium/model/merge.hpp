@@ -161,7 +161,7 @@ inline json merge3(
             out.get_ref<json::object_t&>(), [&](auto const& m) { return member(now, m.first).is_null(); });
     if (last.is_object())
         for (auto const& [key, value] : last.get_ref<json::object_t const&>()) {
-            if (!member(now, key).is_null())
+            if (value.is_null() || !member(now, key).is_null())  // null says nothing, then as now
                 continue;
             bool const shared = (key == "labels" || key == "annotations") && value.is_object() &&
                 member(out, key).is_object();

@@ -23,6 +23,7 @@
 #include <podium/model/validate.hpp>
 #include <podium/reconcile/object.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <span>
 
@@ -217,7 +218,9 @@ public:
             meta.namespace_ = namespace_if_none;
         entry.set_defaults(decoded->get());
         auto wrong = entry.validate(decoded->get());
-        if (!entry.namespaced && !meta.namespace_.empty())
+        bool const told = std::any_of(
+            wrong.begin(), wrong.end(), [](error const& e) { return e.path == "metadata.namespace"; });
+        if (!entry.namespaced && !meta.namespace_.empty() && !told)
             wrong.push_back(
                 {errc::invalid, "must be empty, this kind is cluster-wide", "metadata.namespace", {}});
         if (!wrong.empty())

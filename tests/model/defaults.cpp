@@ -1,0 +1,112 @@
+#include <podium/model/defaults.hpp>
+
+#include <doctest/doctest.h>
+#include <string>
+
+namespace model = podium::model;
+
+TEST_CASE("model: a pull policy follows the image's tag")
+{
+    struct row {
+        char const* image;
+        model::pull_policy expected;
+    };
+    for (auto const& r : {
+             row{"web", model::pull_policy::always},
+             row{"web:latest", model::pull_policy::always},
+             row{"web:1.2", model::pull_policy::if_not_present},
+             row{"host:5000/web", model::pull_policy::always},
+             row{"host:5000/web:1", model::pull_policy::if_not_present},
+             row{"web:latest@sha256:0000", model::pull_policy::if_not_present},
+         }) {
+        CAPTURE(r.image);
+        model::pod p;
+        p.spec.containers = {model::container{.name = "c", .image = r.image}};
+        set_defaults(p);
+        CHECK(p.spec.containers[0].image_pull_policy == r.expected);
+    }
+    model::pod p;
+    p.spec.containers = {
+        model::container{.name = "c", .image = "web", .image_pull_policy = model::pull_policy::never}};
+    set_defaults(p);
+    CHECK(p.spec.containers[0].image_pull_policy == model::pull_policy::never);
+}
+
+TEST_CASE("model: zeros in a probe mean the default, and a path is /")
+{
+    model::pod p;
+    model::container c{.name = "c", .image = "web:1"};
+    c.liveness_probe = model::probe{.http_get = model::http_get_action{.port = 80},
+        .timeout_seconds = 0,
+        .period_seconds = 0,
+        .success_threshold = 0,
+        .failure_threshold = 0};
+    p.spec.containers = {c};
+    set_defaults(p);
+    CHECK(*p.spec.containers[0].liveness_probe ==
+        model::probe{.http_get = model::http_get_action{.path = "/", .port = 80}});
+}
+
+TEST_CASE("model: what is limited is requested")
+{
+    model::pod p;
+    model::container c{.name = "c"};
+    c.resources.limits = {
+        {"cpu", podium::quantity::from_integer(2)}, {"memory", podium::quantity::from_integer(1000)}};
+    c.resources.requests = {{"cpu", podium::quantity::from_integer(1)}};
+    p.spec.containers = {c};
+    set_defaults(p);
+    auto const& requests = p.spec.containers[0].resources.requests;
+    CHECK(requests.at("cpu").value() == 1);
+    CHECK(requests.at("memory").value() == 1000);
+}
+
+TEST_CASE("model: defaults that change nothing leave shared lists shared")
+{
+    model::pod a;
+    a.spec.containers = {model::container{.name = "c", .image = "web:1"}};
+    set_defaults(a);
+    auto b = a;
+    set_defaults(b);
+    CHECK(b == a);
+    CHECK(b.spec.containers.same_as(a.spec.containers));
+}
+
+TEST_CASE("model: a deployment rolls by a quarter, unless it recreates")
+{
+    model::deployment d;
+    set_defaults(d);
+    REQUIRE(d.spec.strategy.rolling_update);
+    CHECK(d.spec.strategy.rolling_update->max_surge == podium::int_or_percent::percent(25));
+    CHECK(d.spec.strategy.rolling_update->max_unavailable == podium::int_or_percent::percent(25));
+    CHECK(d.spec.replicas == 1);
+    CHECK(d.spec.revision_history_limit == 10);
+    CHECK(d.spec.progress_deadline_seconds == 600);
+
+    model::deployment r;
+    r.spec.strategy.type = model::deployment_strategy_type::recreate;
+    set_defaults(r);
+    CHECK(!r.spec.strategy.rolling_update);
+}
+
+TEST_CASE("model: a service's port is its target, and an affinity to clients lasts three hours")
+{
+    model::service s;
+    s.spec.ports = {{.port = 80}, {.port = 81, .target_port = "http"}};
+    s.spec.session_affinity = model::session_affinity::client_ip;
+    set_defaults(s);
+    CHECK(s.spec.ports[0].target_port == model::int_or_string(80));
+    CHECK(s.spec.ports[1].target_port == model::int_or_string("http"));
+    CHECK(s.spec.session_affinity_config->client_ip->timeout_seconds == 10800);
+}
+
+TEST_CASE("model: a secret's stringData becomes data and wins")
+{
+    model::secret s;
+    s.data = {{"a", {"old"}}, {"b", {"kept"}}};
+    s.string_data = {{"a", "new"}};
+    set_defaults(s);
+    CHECK(s.data.at("a").value == "new");
+    CHECK(s.data.at("b").value == "kept");
+    CHECK(s.string_data.empty());
+}

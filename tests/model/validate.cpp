@@ -1,0 +1,273 @@
+#include <podium/model.hpp>
+
+#include <doctest/doctest.h>
+#include <string>
+#include <string_view>
+
+namespace model = podium::model;
+using model::json;
+
+namespace {
+
+/// A valid object of each kind, to break.
+json valid(std::string_view kind)
+{
+    auto const text = [&]() -> std::string_view {
+        if (kind == "Pod")
+            return R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"p"},"spec":{
+                "volumes":[{"name":"v","emptyDir":{}}],
+                "initContainers":[{"name":"i","image":"x:1"}],
+                "containers":[{"name":"c","image":"x:1","ports":[{"name":"http","containerPort":80}],
+                    "env":[{"name":"A","value":"1"},{"name":"B","valueFrom":{"fieldRef":{"fieldPath":"status.podIP"}}}],
+                    "resources":{"limits":{"cpu":"1"},"requests":{"cpu":"500m"}},
+                    "volumeMounts":[{"name":"v","mountPath":"/data"}],
+                    "readinessProbe":{"httpGet":{"port":"http"}}, "lifecycle":{"preStop":{"sleep":{"seconds":5}}}}]}})";
+        if (kind == "Deployment")
+            return R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"d"},"spec":{
+                "selector":{"matchLabels":{"app":"d"}},
+                "template":{"metadata":{"labels":{"app":"d"}},"spec":{"containers":[{"name":"c","image":"x:1"}]}}}})";
+        if (kind == "Service")
+            return R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"s"},"spec":{"ports":[{"port":80}]}})";
+        if (kind == "ConfigMap")
+            return R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"m"},"data":{"a":"b"}})";
+        return R"({"apiVersion":"v1","kind":"Node","metadata":{"name":"n"}})";
+    }();
+    return *model::parse_json(text);
+}
+
+model::scheme const& kinds()
+{
+    static auto const all = model::default_scheme();
+    return all;
+}
+
+std::string problems(json const& value)
+{
+    auto const read = kinds().read(value);
+    return read ? "" : read.error().text();
+}
+
+}  // namespace
+
+TEST_CASE("model: what validation starts from is valid")
+{
+    for (std::string_view const kind : {"Pod", "Deployment", "Service", "ConfigMap", "Node"})
+        CHECK(problems(valid(kind)) == "");
+}
+
+TEST_CASE("model: each broken rule is one error at its field")
+{
+    struct row {
+        char const* kind;
+        char const* at;     ///< JSON pointer
+        char const* value;  ///< JSON; empty: erased
+        char const* expected;
+    };
+    for (auto const& r :
+        {
+            row{"Pod", "/metadata/name", "", "metadata.name: required"},
+            row{"Pod", "/metadata/name", R"("Web")",
+                "metadata.name: must be lower case letters, digits, '-' and '.', and each part between dots "
+                "must begin and end with a letter or digit (web.example.com)"},
+            row{"Pod", "/metadata/labels", R"({"a":"-"})",
+                "metadata.labels.a: must be empty, or letters, digits, '-', '_' and '.' that begin and end "
+                "with a letter or digit (my-value)"},
+            row{"Pod", "/metadata/ownerReferences",
+                R"([{"apiVersion":"v1","kind":"A","name":"a","uid":"1","controller":true},{"apiVersion":"v1","kind":"A","name":"b","uid":"2","controller":true}])",
+                "metadata.ownerReferences[1].controller: only one owner may be the controller"},
+            row{"Pod", "/spec/containers", "[]", "spec.containers: required"},
+            row{"Pod", "/spec/containers/0/image", "", "spec.containers[0].image: required"},
+            row{"Pod", "/spec/containers/0/name", R"("i")",
+                "spec.containers[0].name: must be unique, this one is given twice"},
+            row{"Pod", "/spec/containers/0/ports/0/containerPort", "0",
+                "spec.containers[0].ports[0].containerPort: must be from 1 to 65535"},
+            row{"Pod", "/spec/containers/0/ports/0/containerPort", "65536",
+                "spec.containers[0].ports[0].containerPort: must be from 1 to 65535"},
+            row{"Pod", "/spec/containers/0/ports/-", R"({"name":"http","containerPort":81})",
+                "spec.containers[0].ports[1].name: must be unique, this one is given twice"},
+            row{"Pod", "/spec/containers/0/env/-", R"({"name":"A"})",
+                "spec.containers[0].env[2].name: must be unique, this one is given twice"},
+            row{"Pod", "/spec/containers/0/env/1/value", R"("x")",
+                "spec.containers[0].env[1].valueFrom: must not be given beside value"},
+            row{"Pod", "/spec/containers/0/env/1/valueFrom", "{}",
+                "spec.containers[0].env[1].valueFrom: expected one of fieldRef, resourceFieldRef, "
+                "configMapKeyRef, secretKeyRef"},
+            row{"Pod", "/spec/containers/0/env/1/valueFrom/fieldRef/fieldPath", R"("spec.secret")",
+                "spec.containers[0].env[1].valueFrom.fieldRef.fieldPath: expected a field such as "
+                "metadata.name, metadata.labels['key'], spec.nodeName or status.podIP"},
+            row{"Pod", "/spec/containers/0/resources/requests/cpu", R"("2")",
+                "spec.containers[0].resources.requests.cpu: must not be more than the limit"},
+            row{"Pod", "/spec/containers/0/resources/requests/memory", R"("-1")",
+                "spec.containers[0].resources.requests.memory: must not be negative"},
+            row{"Pod", "/spec/containers/0/volumeMounts/0/name", R"("w")",
+                "spec.containers[0].volumeMounts[0].name: no such volume in spec.volumes"},
+            row{"Pod", "/spec/containers/0/volumeMounts/0/subPath", R"("a/../../b")",
+                "spec.containers[0].volumeMounts[0].subPath: must be a relative path without '..'"},
+            row{"Pod", "/spec/containers/0/readinessProbe/periodSeconds", "-1",
+                "spec.containers[0].readinessProbe.periodSeconds: must be at least 1"},
+            row{"Pod", "/spec/containers/0/readinessProbe/tcpSocket", R"({"port":1})",
+                "spec.containers[0].readinessProbe: expected one of httpGet, tcpSocket, exec"},
+            row{"Pod", "/spec/containers/0/livenessProbe",
+                R"({"exec":{"command":["a"]},"successThreshold":2})",
+                "spec.containers[0].livenessProbe.successThreshold: must be 1 for liveness and startup"},
+            row{"Pod", "/spec/containers/0/lifecycle/preStop/sleep/seconds", "31",
+                "spec.containers[0].lifecycle.preStop.sleep.seconds: must be from 0 to "
+                "terminationGracePeriodSeconds"},
+            row{"Pod", "/spec/containers/0/restartPolicy", R"("Always")",
+                "spec.containers[0].restartPolicy: only for init containers"},
+            row{"Pod", "/spec/initContainers/0/restartPolicy", R"("Never")",
+                "spec.initContainers[0].restartPolicy: expected \"Always\" (a sidecar) or nothing"},
+            row{"Pod", "/spec/volumes/0/hostPath", R"({"path":"/a"})",
+                "spec.volumes[0]: expected one of emptyDir, hostPath, configMap, secret, downwardAPI"},
+            row{"Pod", "/spec/terminationGracePeriodSeconds", "-1",
+                "spec.terminationGracePeriodSeconds: must be at least "
+                "0\nspec.containers[0].lifecycle.preStop.sleep.seconds: must be from 0 to "
+                "terminationGracePeriodSeconds"},
+            row{"Pod", "/spec/tolerations", R"([{"value":"x"}])",
+                "spec.tolerations[0].operator: must be Exists when there is no key"},
+            row{"Pod", "/spec/affinity",
+                R"({"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":[{"matchExpressions":[{"key":"a","operator":"Gt","values":["x"]}]}]}}})",
+                "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms["
+                "0].matchExpressions[0].values: expected one integer"},
+            row{"Deployment", "/spec/replicas", "-1", "spec.replicas: must be at least 0"},
+            row{"Deployment", "/spec/selector", "{}",
+                "spec.selector: must not be empty, it would select every pod"},
+            row{"Deployment", "/spec/selector/matchLabels/app", R"("e")",
+                "spec.template.metadata.labels: must be matched by spec.selector"},
+            row{"Deployment", "/spec/selector/matchExpressions", R"([{"key":"tier","operator":"Exists"}])",
+                "spec.template.metadata.labels: must be matched by spec.selector"},
+            row{"Deployment", "/spec/template/spec/restartPolicy", R"("Never")",
+                "spec.template.spec.restartPolicy: must be \"Always\" here"},
+            row{"Deployment", "/spec/strategy", R"({"rollingUpdate":{"maxSurge":0,"maxUnavailable":"0%"}})",
+                "spec.strategy.rollingUpdate.maxUnavailable: must not be 0 when maxSurge is 0: nothing could "
+                "ever change"},
+            row{"Deployment", "/spec/strategy", R"({"rollingUpdate":{"maxUnavailable":"101%"}})",
+                "spec.strategy.rollingUpdate.maxUnavailable: must be no more than 100%"},
+            row{"Deployment", "/spec/strategy", R"({"rollingUpdate":{"maxSurge":-1}})",
+                "spec.strategy.rollingUpdate.maxSurge: must be at least 0"},
+            row{"Deployment", "/spec/strategy", R"({"type":"Recreate","rollingUpdate":{}})",
+                "spec.strategy.rollingUpdate: must not be given with type Recreate"},
+            row{"Deployment", "/spec/progressDeadlineSeconds", "0",
+                "spec.progressDeadlineSeconds: must be more than minReadySeconds"},
+            row{"Service", "/spec/ports", "[]", "spec.ports: required"},
+            row{"Service", "/spec/ports/0/targetPort", R"("not a name")",
+                "spec.ports[0].targetPort: must be lower case letters, digits and '-', and begin and end "
+                "with a letter or digit"},
+            row{"Service", "/spec/ports/-", R"({"name":"b","port":80})",
+                "spec.ports[0].name: required when there are several ports\nspec.ports[1].port: must be "
+                "unique, this one is given twice"},
+            row{"Service", "/spec/clusterIP", R"("127.0.0.256")",
+                "spec.clusterIP: expected an IPv4 address or \"None\""},
+            row{"Service", "/metadata/name", R"("1s")",
+                "metadata.name: must be lower case letters, digits and '-', begin with a letter and end with "
+                "a letter or digit (web-1)"},
+            row{"ConfigMap", "/data", R"({"../x":"y"})",
+                "data[../x]: must be letters, digits, '-', '_' and '.' (app.conf)"},
+            row{"ConfigMap", "/data", R"({"..x":"y"})", "data[..x]: must not start with '..'"},
+            row{"Node", "/spec",
+                R"({"taints":[{"key":"a","effect":"NoExecute"},{"key":"a","effect":"NoExecute"}]})",
+                "spec.taints[1]: must be unique, this one is given twice"},
+        }) {
+        CAPTURE(r.kind);
+        CAPTURE(r.at);
+        CAPTURE(r.value);
+        auto value = valid(r.kind);
+        json::json_pointer const at(r.at);
+        if (*r.value)
+            value[at] = *model::parse_json(r.value);
+        else
+            value[at.parent_pointer()].erase(at.back());
+        auto const found = problems(value);
+        // Two errors may come in either order: they are compared as a set of two lines.
+        std::string const wanted = r.expected;
+        auto const newline = wanted.find('\n');
+        auto const turned = newline == std::string::npos
+            ? wanted
+            : wanted.substr(newline + 1) + '\n' + wanted.substr(0, newline);
+        CHECK_MESSAGE((found == wanted || found == turned), found);
+    }
+}
+
+TEST_CASE("model: what must not change is told apart from what may")
+{
+    struct row {
+        char const* kind;
+        char const* at;
+        char const* value;
+        char const* expected;
+    };
+    for (auto const& r : {
+             row{"Pod", "/spec/containers/0/image", R"("x:2")", ""},
+             row{"Pod", "/spec/nodeName", R"("n1")", ""},
+             row{"Pod", "/spec/tolerations", R"([{"operator":"Exists"}])", ""},
+             row{"Pod", "/metadata/labels", R"({"a":"b"})", ""},
+             row{"Pod", "/spec/containers/0/command", R"(["a"])", "spec"},
+             row{"Pod", "/spec/hostNetwork", "true", "spec"},
+             row{"Deployment", "/spec/replicas", "5", ""},
+             row{"Deployment", "/spec/selector/matchLabels", R"({"app":"d","x":"y"})", "spec.selector"},
+             row{"ConfigMap", "/data/a", R"("c")", ""},
+         }) {
+        CAPTURE(r.kind);
+        CAPTURE(r.at);
+        auto const& entry = **kinds().entry_for(valid(r.kind));
+        auto value = valid(r.kind);
+        value[json::json_pointer(r.at)] = *model::parse_json(r.value);
+        auto const before = *entry.decode(valid(r.kind));
+        auto const after = *entry.decode(value);
+        auto const wrong = entry.validate_update(before.get(), after.get());
+        CHECK((wrong.empty() ? "" : wrong[0].path) == r.expected);
+        CHECK(entry.validate_update(before.get(), before.get()).empty());
+    }
+
+    model::pod bound;
+    bound.spec.node_name = "n1";
+    auto moved = bound;
+    moved.spec.node_name = "n2";
+    CHECK(validate_update(bound, moved).at(0).path == "spec.nodeName");
+
+    model::config_map sealed;
+    sealed.immutable = true;
+    auto changed = sealed;
+    changed.data["a"] = "b";
+    CHECK(validate_update(sealed, changed).at(0).path == "data");
+}
+
+TEST_CASE("model: a selector takes labels as Kubernetes' does")
+{
+    using op = model::label_selector_operator;
+    std::map<std::string, std::string> const labels{{"app", "web"}, {"tier", "front"}};
+    struct row {
+        char const* name;
+        model::label_selector selector;
+        bool expected;
+    };
+    for (auto const& r : {
+             row{"empty takes all", {}, true},
+             row{"a label", {{{"app", "web"}}, {}}, true},
+             row{"another value", {{{"app", "db"}}, {}}, false},
+             row{"in", {{}, {{"app", op::in, {"db", "web"}}}}, true},
+             row{"not in", {{}, {{"app", op::not_in, {"web"}}}}, false},
+             row{"not in, without the label", {{}, {{"zone", op::not_in, {"a"}}}}, true},
+             row{"exists", {{}, {{"zone", op::exists, {}}}}, false},
+             row{"does not exist", {{}, {{"zone", op::does_not_exist, {}}}}, true},
+             row{"all must hold", {{{"app", "web"}}, {{"tier", op::does_not_exist, {}}}}, false},
+         }) {
+        CAPTURE(r.name);
+        CHECK(matches(r.selector, labels) == r.expected);
+    }
+}
+
+TEST_SUITE("property")
+{
+    TEST_CASE("model: defaults set twice are defaults set once, and what was valid stays valid")
+    {
+        for (std::string_view const kind : {"Pod", "Deployment", "Service", "ConfigMap", "Node"}) {
+            CAPTURE(kind);
+            auto const once = kinds().read(valid(kind));
+            REQUIRE(once);
+            auto const twice = kinds().read(kinds().to_json(*once));
+            REQUIRE(twice);
+            CHECK(once->kind->equal(once->data.get(), twice->data.get()));
+        }
+    }
+}
