@@ -15,9 +15,8 @@ struct pretender : bookkeeping {
     {
         if (c.image != "serve" && c.image != "exit")
             co_return error{errc::not_found, "no such image", "image"};
-        auto const id = add(c, system_clock::now()).id;
-        co_await changed();
-        co_return id;
+        co_await changed();  // told later, after this
+        co_return add(c, system_clock::now()).id;
     }
     awaitable<result<void>> start(std::string id)
     {
