@@ -79,6 +79,18 @@ public:
         writes.push_back({from.which(), verb::remove, false, from.modified, {}});
     }
 
+    /// The same for objects whose type is known at run time only; generations are the caller's business.
+    void create(kind_type const& kind, std::shared_ptr<void> data)
+    {
+        auto which = key{
+            &kind, std::string(kind.object_namespace(data.get())), std::string(kind.object_name(data.get()))};
+        writes.push_back({std::move(which), verb::create, false, {}, std::move(data)});
+    }
+    void update(object const& from, std::shared_ptr<void> to)
+    {
+        if (!from.kind->equal(from.data.get(), to.get()))
+            writes.push_back({from.which(), verb::update, false, from.modified, std::move(to)});
+    }
     void remove(object const& from)
     {
         writes.push_back({from.which(), verb::remove, false, from.modified, {}});
@@ -87,6 +99,10 @@ public:
     /// The decision rests on this version, though it does not write it.
     template<Kind K>
     void require(handle<K> const& read)
+    {
+        guards.push_back({read.which(), verb::require, false, read.modified, {}});
+    }
+    void require(object const& read)
     {
         guards.push_back({read.which(), verb::require, false, read.modified, {}});
     }

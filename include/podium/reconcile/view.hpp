@@ -191,6 +191,15 @@ public:
         std::ranges::stable_sort(out, {}, [](object const& o) { return o.kind->name; });
         return out;
     }
+    /// visit(object) for all of a kind, in one namespace or (empty) in all, in the order of names.
+    template<class Visit>
+    void each(kind_type const& kind, std::string_view namespace_, Visit const& visit) const
+    {
+        if (auto const* const t = table_of(kind))
+            for (auto it = t->all.lower_bound(detail::name_ref{namespace_, {}});
+                it != t->all.end() && (namespace_.empty() || (*it)->now.namespace_() == namespace_); ++it)
+                visit((*it)->now);
+    }
     /// Everything in a namespace, ordered by kind and name.
     [[nodiscard]] std::vector<object> all_in(std::string_view namespace_) const
     {

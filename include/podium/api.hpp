@@ -1,0 +1,7 @@
+#pragma once
+/// Kubernetes' REST API as pure functions.
+#include <podium/api/apply.hpp>
+#include <podium/api/handle.hpp>
+#include <podium/api/path.hpp>
+#include <podium/api/status.hpp>
+#include <podium/api/watch.hpp>
