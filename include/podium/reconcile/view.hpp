@@ -156,6 +156,13 @@ public:
         auto const* const t = table_of(kind_of<K>);
         return detail::typed<K>(t ? t->all : detail::no_places);
     }
+    /// How many of a kind there are, O(1).
+    template<Kind K>
+    [[nodiscard]] std::size_t count() const
+    {
+        auto const* const t = table_of(kind_of<K>);
+        return t ? t->all.size() : 0;
+    }
     /// All of a kind in one namespace.
     template<Kind K>
     [[nodiscard]] auto all(std::string_view namespace_) const
