@@ -224,9 +224,9 @@ TEST_CASE("model: decoding reports everything that is wrong, each with its path"
 TEST_CASE("model: each mistake has words that say what was expected")
 {
     struct row {
-        char const* name;
-        char const* text;
-        char const* expected;
+        std::string name;
+        std::string text;
+        std::string expected;
     };
     for (auto const& r : {
              row{"missing", R"({})", "name: required"},
@@ -299,7 +299,7 @@ TEST_CASE("model: text is always JSON, whatever bytes an object holds")
 TEST_CASE("model: a secret's bytes are base64 and nothing else is")
 {
     struct row {
-        char const* text;
+        std::string text;
         char const* expected;  ///< null: refused
     };
     for (auto const& r : {row{"", ""}, row{"aGk=", "hi"}, row{"aGkh", "hi!"}, row{"aA==", "h"},

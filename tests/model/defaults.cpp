@@ -8,7 +8,7 @@ namespace model = podium::model;
 TEST_CASE("model: a pull policy follows the image's tag")
 {
     struct row {
-        char const* image;
+        std::string image;
         model::pull_policy expected;
     };
     for (auto const& r : {

@@ -22,9 +22,9 @@ std::string repeated(std::string_view part, std::size_t bytes)
 TEST_CASE("model: JSON is refused where it would mislead, with the place")
 {
     struct row {
-        char const* name;
-        char const* text;
-        char const* expected;
+        std::string name;
+        std::string text;
+        std::string expected;
     };
     for (auto const& r : {
              row{"a member given twice", R"({"a":{"b":1,"b":2}})", "a.b: given twice in one object"},

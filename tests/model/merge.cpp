@@ -11,9 +11,9 @@ TEST_CASE("model: merge patches are RFC 7396's")
 {
     // The RFC's own test cases (appendix A).
     struct row {
-        char const* target;
-        char const* patch;
-        char const* expected;
+        std::string target;
+        std::string patch;
+        std::string expected;
     };
     for (auto const& r : {
              row{R"({"a":"b"})", R"({"a":"c"})", R"({"a":"c"})"},
@@ -41,11 +41,11 @@ TEST_CASE("model: merge patches are RFC 7396's")
 TEST_CASE("model: apply keeps what others wrote and takes back what its author took out")
 {
     struct row {
-        char const* name;
-        char const* last;
-        char const* live;
-        char const* now;
-        char const* expected;
+        std::string name;
+        std::string last;
+        std::string live;
+        std::string now;
+        std::string expected;
     };
     for (auto const& r :
         {

@@ -64,8 +64,8 @@ TEST_CASE("model: kinds are found by the names that programs and people use")
     auto const kinds = model::default_scheme();
     CHECK(kinds.kinds().size() == 12);
     struct row {
-        char const* typed;
-        char const* kind;  ///< empty: none
+        std::string typed;
+        std::string kind;  ///< empty: none
     };
     for (auto const& r : {row{"po", "Pod"}, row{"pod", "Pod"}, row{"pods", "Pod"}, row{"Pod", "Pod"},
              row{"deploy", "Deployment"}, row{"rs", "ReplicaSet"}, row{"svc", "Service"}, row{"no", "Node"},
@@ -109,8 +109,8 @@ TEST_CASE("model: what cannot be dispatched says why")
 {
     auto const kinds = model::default_scheme();
     struct row {
-        char const* text;
-        char const* expected;
+        std::string text;
+        std::string expected;
     };
     for (auto const& r : {
              row{"[]", "expected an object with apiVersion and kind"},

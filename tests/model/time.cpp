@@ -10,9 +10,9 @@ namespace model = podium::model;
 TEST_CASE("model: stamps are read and written as RFC 3339")
 {
     struct row {
-        char const* name;
-        char const* text;
-        char const* expected;  ///< empty: refused
+        std::string name;
+        std::string text;
+        std::string expected;  ///< empty: refused
     };
     for (auto const& r : {
              row{"whole seconds", "2026-01-31T09:30:05Z", "2026-01-31T09:30:05Z"},

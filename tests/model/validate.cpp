@@ -58,10 +58,10 @@ TEST_CASE("model: what validation starts from is valid")
 TEST_CASE("model: each broken rule is one error at its field")
 {
     struct row {
-        char const* kind;
-        char const* at;     ///< JSON pointer
-        char const* value;  ///< JSON; empty: erased
-        char const* expected;
+        std::string kind;
+        std::string at;     ///< JSON pointer
+        std::string value;  ///< JSON; empty: erased
+        std::string expected;
     };
     for (auto const& r :
         {
@@ -173,7 +173,7 @@ TEST_CASE("model: each broken rule is one error at its field")
         CAPTURE(r.value);
         auto value = valid(r.kind);
         json::json_pointer const at(r.at);
-        if (*r.value)
+        if (!r.value.empty())
             value[at] = *model::parse_json(r.value);
         else
             value[at.parent_pointer()].erase(at.back());
@@ -191,10 +191,10 @@ TEST_CASE("model: each broken rule is one error at its field")
 TEST_CASE("model: what must not change is told apart from what may")
 {
     struct row {
-        char const* kind;
-        char const* at;
-        char const* value;
-        char const* expected;
+        std::string kind;
+        std::string at;
+        std::string value;
+        std::string expected;
     };
     for (auto const& r : {
              row{"Pod", "/spec/containers/0/image", R"("x:2")", ""},
@@ -237,7 +237,7 @@ TEST_CASE("model: a selector takes labels as Kubernetes' does")
     using op = model::label_selector_operator;
     std::map<std::string, std::string> const labels{{"app", "web"}, {"tier", "front"}};
     struct row {
-        char const* name;
+        std::string name;
         model::label_selector selector;
         bool expected;
     };

@@ -32,9 +32,9 @@ inline std::size_t line_near(document const& doc, std::string path)
         if (auto const found = doc.lines.find(path); found != doc.lines.end())
             return found->second;
         auto const cut = path.find_last_of(".[");
-        if (cut == std::string::npos)
+        if (path.empty())
             return doc.line;
-        path.resize(cut);
+        path.resize(cut == std::string::npos ? 0 : cut);
     }
 }
 

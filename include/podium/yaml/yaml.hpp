@@ -124,7 +124,12 @@ struct stop {
 
 class event_tree final : public YAML::EventHandler {
 public:
-    event_tree(limits const& allowed, std::size_t number) : allowed_(allowed), number_(number) {}
+    event_tree(std::string_view text, limits const& allowed, std::size_t number)
+        : text_(text),
+          allowed_(allowed),
+          number_(number)
+    {
+    }
 
     void OnDocumentStart(YAML::Mark const& mark) override
     {
@@ -136,6 +141,8 @@ public:
     void OnNull(YAML::Mark const& mark, YAML::anchor_t anchor) override
     {
         here_ = mark;
+        if (at_key())
+            fail(errc::invalid, "a key must be a string, not null");
         scalar({}, true, anchor);
     }
     void OnScalar(YAML::Mark const& mark, std::string const& tag, YAML::anchor_t anchor,
@@ -144,6 +151,7 @@ public:
         here_ = mark;
         if (tag == "?")
             return scalar(text, true, anchor);
+        check_closed(mark);
         if (tag == "!" || tag == "tag:yaml.org,2002:str")
             return scalar(text, false, anchor);
         if (one_of(tag,
@@ -213,6 +221,22 @@ private:
     static std::size_t line_of(YAML::Mark const& mark) noexcept
     {
         return static_cast<std::size_t>(mark.line < 0 ? 0 : mark.line) + 1;
+    }
+
+    /// yaml-cpp takes the end of the file for a closing quote, so a file cut short would pass.
+    void check_closed(YAML::Mark const& mark) const
+    {
+        auto at = static_cast<std::size_t>(mark.pos < 0 ? 0 : mark.pos);
+        if (at >= text_.size() || (text_[at] != '"' && text_[at] != '\''))
+            return;
+        char const quote = text_[at++];
+        for (; at < text_.size(); ++at) {
+            bool const escaped = quote == '"' ? text_[at] == '\\' : text_.substr(at, 2) == "''";
+            if (!escaped && text_[at] == quote)
+                return;
+            at += escaped;
+        }
+        fail(errc::invalid, "this quote is not closed");
     }
 
     [[nodiscard]] bool at_key() const
@@ -339,6 +363,7 @@ private:
         }
     }
 
+    std::string_view text_;
     limits allowed_;
     std::size_t number_;
     document result_{};
@@ -389,6 +414,8 @@ inline result<std::vector<document>> parse(std::string_view text, limits const& 
             "file of " + std::to_string(text.size()) + " bytes, the limit is " +
                 std::to_string(allowed.size_bytes),
             {}, {}};
+    if (text.starts_with("\xEF\xBB\xBF"))  // a byte order mark
+        text.remove_prefix(3);
     if (auto const first = text.find_first_not_of(" \t\r\n"); first != text.npos && text[first] == '{') {
         // JSON's tabs and surrogate pairs are beyond yaml-cpp. What is no JSON may still be YAML.
         if (auto value = model::parse_json(text, {allowed.depth, allowed.size_bytes, allowed.nodes}))
@@ -400,7 +427,7 @@ inline result<std::vector<document>> parse(std::string_view text, limits const& 
         std::istringstream stream{std::string(text)};
         YAML::Parser parser(stream);
         for (;;) {
-            detail::event_tree tree(allowed, ++number);
+            detail::event_tree tree(text, allowed, ++number);
             if (!parser.HandleNextDocument(tree))
                 return documents;
             if (number > allowed.documents)
