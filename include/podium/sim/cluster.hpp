@@ -265,23 +265,30 @@ private:
                         touch(to->second);
                 }
             }
+            // Few enough writes at a time that the store's history still holds them when they are read.
+            auto const most = written_ + 20'000;
             while (auto r = plane_.next(now_)) {
                 busy = true;
                 plane_.done(r->ticket, commit(r->what), now_);
+                if (written_ >= most)
+                    break;
             }
-            auto const dirty = std::exchange(dirty_, {});
-            for (auto const i : dirty) {
+            std::size_t stepped = 0;
+            for (; stepped < dirty_.size() && written_ < most; ++stepped) {
                 busy = true;
+                auto const i = dirty_[stepped];
                 machines_[i]->dirty = false;
                 if (machines_[i]->agent)
                     step(i);
             }
+            dirty_.erase(dirty_.begin(), dirty_.begin() + static_cast<std::ptrdiff_t>(stepped));
         }
     }
     reconcile::committed commit(reconcile::transaction const& t)
     {
         if (unlucky(how_.faults.refused_commits))
             return {error{errc::unavailable, "simulated", {}, {}}, store_.at()};
+        written_ += t.writes.size();
         return store_.commit(t);
     }
     void step(std::size_t i)
@@ -379,6 +386,7 @@ private:
     std::priority_queue<event, std::vector<event>, std::greater<>> events_{};
     std::uint64_t sequence_ = 0;
     std::uint64_t actions_ = 0;
+    std::uint64_t written_ = 0;
     time_point now_{std::chrono::hours(24 * 365 * 30)};  ///< some day in 1999: nothing starts at zero
     std::function<void(std::string_view)> trace_{};
 };
