@@ -12,8 +12,6 @@
 /// router that has not renewed for `router_timeout`, on this observer's clock, no longer holds a drain (it
 /// has stopped taking requests by itself before that: see `net`). A router that joins serves from a
 /// snapshot that is not older than its registration, hence without the pod.
-///
-/// Every rule has an exhaustive test that leaves it out and finds the lost request.
 
 #include <podium/controllers/pods.hpp>
 #include <podium/model/endpoint_slice.hpp>

@@ -278,6 +278,25 @@ using taints = schedule::taint_toleration<&schedulable_node::taints, &schedulabl
 using affinity =
     schedule::node_affinity<&schedulable_node::labels, &schedulable_node::name, &schedulable_pod::choice>;
 
+/// Prefers nodes with fewer pods. The other scores are whole percents of a node, so small pods on a big node
+/// would all tie and pile up on the first; kube-scheduler has topology spread (and a lot) against that.
+struct fewest_pods {
+    static constexpr std::string_view name = "FewestPods";
+    using facts = schedule::facts<schedule::usage<pods>>;
+
+    [[nodiscard]] static int prepare(schedulable_pod const&) { return 0; }  // all pods alike
+    [[nodiscard]] static std::int64_t score(auto const& at, int)
+    {
+        return at.template get<schedule::usage<pods>>().used;
+    }
+    [[nodiscard]] static constexpr int normalize(std::int64_t raw, schedule::range feasible)
+    {
+        auto const width = feasible.most - feasible.least;
+        return width == 0 ? schedule::max_score
+                          : static_cast<int>(schedule::max_score * (feasible.most - raw) / width);
+    }
+};
+
 /// kube-scheduler's default plugins, as far as they are here, with its weights.
 using defaults = schedule::pipeline<schedulable_node, schedulable_pod,
     schedule::filters<
@@ -285,7 +304,8 @@ using defaults = schedule::pipeline<schedulable_node, schedulable_pod,
         affinity, schedule::fit<cpu, memory, pods, storage, extended>>,
     schedule::scores<schedule::weighted<taints, 3>, schedule::weighted<affinity, 2>,
         schedule::weighted<schedule::least_allocated<cpu, memory>, 1>,
-        schedule::weighted<schedule::balanced_allocation<cpu, memory>, 1>>>;
+        schedule::weighted<schedule::balanced_allocation<cpu, memory>, 1>,
+        schedule::weighted<fewest_pods, 1>>>;
 
 }  // namespace placement_rules
 
