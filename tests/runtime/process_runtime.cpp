@@ -342,6 +342,7 @@ TEST_CASE("runtime: nothing is left when podium is killed, nor when the runtime 
             auto const podium = ::fork();
             if (podium == 0) {
                 ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+                ::setenv("TMPDIR", outside.path.c_str(), 1);  // the killed do not tidy up
                 {
                     room r(mode);
                     auto const id =

@@ -233,8 +233,9 @@ inline std::uint64_t bare_number(char const*& at, char const* end, unsigned base
     return value;
 }
 
-/// Unmaps podium's heap from init: large private memory without a file behind it, except this stack and the
-/// thread's own block (errno lives there). Small mappings stay, the dynamic linker keeps its tables in them.
+/// Unmaps podium's heap from init: large private memory without a file behind it, except around this
+/// stack and the thread's own block (errno lives there). Small mappings stay, the dynamic linker keeps its
+/// tables in them.
 inline void drop_host_memory() noexcept
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -273,9 +274,17 @@ inline void drop_host_memory() noexcept
             while (at != end && *at == ' ')
                 ++at;
             bool const heap = at == end || (end - at == 6 && at[1] == 'h' && at[2] == 'e');
-            bool const ours = (from <= stack && stack < to) || (from <= thread && thread < to);
-            if (writable && anonymous && heap && !ours && to > from && to - from >= 256 * 1024)
-                bare(SYS_munmap, from, to - from);
+            bool const large = to > from && to - from >= 256 * 1024;
+            // Piece by piece: the kernel joins neighbours, so the thread's block may be part of a heap.
+            std::uint64_t const piece = 1024 * 1024;
+            std::uint64_t const margin = 256 * 1024;
+            for (auto low = from; writable && anonymous && heap && large && low < to; low += piece) {
+                auto const high = to - low < piece ? to : low + piece;
+                bool const ours = (low < stack + margin && stack < high + margin) ||
+                    (low < thread + margin && thread < high + margin);
+                if (!ours)
+                    bare(SYS_munmap, low, high - low);
+            }
             line = i + 1;
         }
         if (line == 0 && held == sizeof buffer)
