@@ -24,11 +24,17 @@ install_missing() {
     echo "installing:$missing"
     mkdir -p "$root/build"
     local log=$root/build/install.log
-    if ! with_no_services install_now $missing >"$log" 2>&1 3>&1; then
+    set -o pipefail
+    if ! with_no_services install_now $missing 2>&1 | tee "$log" | show_progress; then
         tail -n 20 "$log" >&2
         echo "$0: the packages could not be installed, the whole story is in $log" >&2
         exit 1
     fi
+}
+
+# One line for every ten packages, of the very many that apt prints.
+show_progress() {
+    awk '/^Setting up/ && ++n % 10 == 0 { print "  " n " packages set up"; fflush() }'
 }
 
 install_now() {

@@ -43,15 +43,16 @@ if(WAY STREQUAL "installed")
   build_consumer(-DCMAKE_PREFIX_PATH=${work}/prefix)
 
 elseif(WAY STREQUAL "subdirectory")
-  build_consumer(-DPODIUM_SOURCE=${root})
+  build_consumer(-DPODIUM_SOURCE=${root} -DSEPARATE=ON)
 
 elseif(WAY STREQUAL "without_dependencies")
   # Packaged on a machine with no library at all, the installed tree is the same as here.
-  run(${CMAKE_COMMAND} -S ${root} -B ${work}/podium ${common} ${nothing_found}
-    -DPODIUM_BUILD_TESTS=OFF -DPODIUM_BUILD_EXAMPLES=OFF -DPODIUM_BUILD_BENCH=OFF)
-  run(${CMAKE_COMMAND} --install ${work}/podium --prefix ${work}/prefix)
-  run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${work}/full)
+  set(found_prefix ${nothing_found})
+  set(found_full "")
   foreach(tree IN ITEMS prefix full)
+    run(${CMAKE_COMMAND} -S ${root} -B ${work}/podium_${tree} ${common} ${found_${tree}}
+      -DPODIUM_BUILD_TESTS=OFF -DPODIUM_BUILD_EXAMPLES=OFF -DPODIUM_BUILD_BENCH=OFF)
+    run(${CMAKE_COMMAND} --install ${work}/podium_${tree} --prefix ${work}/${tree})
     file(GLOB_RECURSE files RELATIVE ${work}/${tree} ${work}/${tree}/*)
     list(SORT files)
     set(digests "")
