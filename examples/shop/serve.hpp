@@ -125,11 +125,16 @@ public:
     /// Throws when the address cannot be had.
     void listen(std::string const& ip, std::uint16_t port)
     {
-        tcp::endpoint const where(asio::ip::make_address(ip), port);
-        acceptor_.open(where.protocol());
-        acceptor_.set_option(tcp::acceptor::reuse_address(true));
-        acceptor_.bind(where);
-        acceptor_.listen();
+        try {
+            tcp::endpoint const where(asio::ip::make_address(ip), port);
+            acceptor_.open(where.protocol());
+            acceptor_.set_option(tcp::acceptor::reuse_address(true));
+            acceptor_.bind(where);
+            acceptor_.listen();
+        } catch (boost::system::system_error const& e) {
+            throw std::runtime_error(
+                "cannot listen on " + ip + ':' + std::to_string(port) + ": " + e.code().message());
+        }
         acceptor_.non_blocking(true);
         asio::co_spawn(io_, accept(), asio::detached);
     }
@@ -171,8 +176,8 @@ private:
 
     asio::awaitable<void> session(beast::tcp_stream stream)
     {
-        error_code ec;
-        stream.socket().set_option(tcp::no_delay(true), ec);
+        error_code ec, ignored;
+        stream.socket().set_option(tcp::no_delay(true), ignored);
         beast::flat_buffer buffer;
         for (bool open = true; open;) {
             http::request_parser<http::string_body> parser;
@@ -182,7 +187,7 @@ private:
             reading_.insert(&stream);
             ec = std::get<0>(co_await http::async_read(stream, buffer, parser, as_result));
             if (ec == asio::error::operation_aborted && stopping_ &&
-                (parser.got_some() || stream.socket().available(ec) > 0)) {
+                (parser.got_some() || stream.socket().available(ignored) > 0)) {
                 stream.expires_after(1s);
                 ec = std::get<0>(co_await http::async_read(stream, buffer, parser, as_result));
             }
@@ -203,7 +208,7 @@ private:
             open = open && !ec;
             stream.expires_never();
         }
-        stream.socket().shutdown(tcp::socket::shutdown_send, ec);
+        stream.socket().shutdown(tcp::socket::shutdown_send, ignored);
     }
 
     asio::awaitable<response> answered(request const& asked)
