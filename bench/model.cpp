@@ -67,3 +67,5 @@ void model_validate_pod(benchmark::State& state)
 BENCHMARK(model_validate_pod);
 
 }  // namespace
+
+BENCHMARK_MAIN();
