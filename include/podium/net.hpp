@@ -7,4 +7,5 @@
 #include <podium/net/http_server.hpp>
 #include <podium/net/http_wire.hpp>
 #include <podium/net/prober.hpp>
+#include <podium/net/proxy.hpp>
 #include <podium/net/router.hpp>

@@ -73,8 +73,8 @@ TEST_CASE("traffic: an endpoint out of the set is remembered until its requests 
     REQUIRE(p.apply({2, {up("b")}}));
     CHECK(p.loads() ==
         std::vector<traffic::load>{
-            {"a", "", 1, false, traffic::admission::not_ready},
-            {"b", "", 0, true, traffic::admission::ready},
+            {"a", "", 1, false, traffic::admission::not_ready, 0},
+            {"b", "", 0, true, traffic::admission::ready, 1},
         });
     CHECK_FALSE(p.drained("a"));
     p.release(under_way[0]);

@@ -293,8 +293,9 @@ private:
             ~leave() { from.connections.erase(at); }
         } const leave_at_end{*c, at};
         beast::flat_buffer buffer(c->options.header_limit_bytes + 2 * wire::read_size);
-        while (!c->stopped && co_await one_request(*c, self, buffer)) {
-        }
+        // No co_await within && or ?: here and below: gcc 12 makes wrong code of it.
+        for (bool more = true; more && !c->stopped;)
+            more = co_await one_request(*c, self, buffer);
         self.close();
     }
 
@@ -333,7 +334,9 @@ private:
                 co_return false;
             auto const status = refused ? 400 : wire::status_of(ec);
             auto const refusal = answer(status, std::string(refused ? refused : ec.message()) + '\n');
-            if (!co_await wire::write(socket, head_of(refusal, length::known, false) + refusal.body()))
+            auto const text = head_of(refusal, length::known, false) + refusal.body();
+            ec = co_await wire::write(socket, text);
+            if (!ec)
                 co_await wire::linger(socket);
             co_return false;
         }
@@ -360,7 +363,8 @@ private:
                 keep);
             if (!head_only && !bodiless)
                 text += given.head.body();
-            co_return !co_await wire::write(socket, text) && keep;
+            ec = co_await wire::write(socket, text);
+            co_return !ec && keep;
         }
         co_return co_await stream(c, self, given, modern, modern && keep);
     }
@@ -377,7 +381,7 @@ private:
         // Either the stream ends, or the client hangs up (bytes of a next request end it as well: they are
         // lost).
         auto const body = [](http_answer& g, chunks& to, bool& done) -> asio::awaitable<void> {
-            if (!g.head.body().empty() && !co_await to.write(g.head.body()))
+            if (bool const alive = co_await to.write(g.head.body()); !alive)
                 co_return;
             co_await g.stream(to);
             done = true;
@@ -395,7 +399,8 @@ private:
         if (!finished)
             co_return false;
         deadline_guard guard(self.socket, std::chrono::steady_clock::now() + c.options.write_deadline);
-        co_return !co_await wire::write(self.socket, modern ? wire::last_chunk : std::string_view{}) && keep;
+        auto const ec = co_await wire::write(self.socket, modern ? wire::last_chunk : std::string_view{});
+        co_return !ec && keep;
     }
 
     enum class length : std::uint8_t { known, chunked, none };

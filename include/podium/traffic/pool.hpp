@@ -44,6 +44,7 @@ struct load {
     std::uint32_t in_flight = 0;
     bool listed = false;  ///< still in the set; if not, it is kept for its requests only
     admission rule = admission::not_ready;
+    std::uint32_t slot = 0;
 
     friend bool operator==(load const&, load const&) = default;
 };
@@ -186,9 +187,9 @@ public:
     [[nodiscard]] std::vector<load> loads() const
     {
         std::vector<load> out;
-        for (auto const& s : slots_)
-            if (s.used)
-                out.push_back({s.what.id, s.what.version, s.in_flight, s.listed, s.rule});
+        for (std::uint32_t i = 0; i < slots_.size(); ++i)
+            if (auto const& s = slots_[i]; s.used)
+                out.push_back({s.what.id, s.what.version, s.in_flight, s.listed, s.rule, i});
         return out;
     }
 
