@@ -249,13 +249,13 @@ public:
     [[nodiscard]] std::string errors()
     {
         std::uint64_t most = 0, all = 0;
-        double width = 0;
+        double widest = 0;
         for (auto const& c : columns_) {
             most = std::max(most, c.errors);
             all += c.errors;
-            width = std::max(width, c.width);
+            widest = std::max(widest, c.width);
         }
-        begin("Requests failed", columns_.empty() ? "" : "per " + number(width, 2) + " s",
+        begin("Requests failed", columns_.empty() ? "" : "per " + number(widest, 2) + " s",
             all == 0 ? "<span>none</span>" : "<span>" + grouped(all) + " in all</span>", 90, false);
         scale(static_cast<double>(std::max<std::uint64_t>(most, 1)), "", 2);
         for (auto const& c : columns_)
@@ -359,11 +359,11 @@ private:
         return std::to_string(at % 6);
     }
 
-    [[nodiscard]] std::string legend_of_versions(bool replicas) const
+    [[nodiscard]] std::string legend_of_versions(bool of_replicas) const
     {
         std::string out;
         for (auto const& v : versions_) {
-            bool const shown = replicas ||
+            bool const shown = of_replicas ||
                 std::find(of_.traffic.versions.begin(), of_.traffic.versions.end(), v) !=
                     of_.traffic.versions.end();
             if (shown)
@@ -407,12 +407,12 @@ private:
                 continue;
             svg_ += rect(("tab" + how.substr(4)).c_str(), from + 0.5, 2, std::max(to - from - 1, 1.0), 24,
                 s.number + ". " + s.name + ": " + s.promise);
-            auto const room = static_cast<std::size_t>(std::max(0.0, (to - from - 12) / 6.6));
+            auto const room = static_cast<std::size_t>(std::max(0.0, (to - from - 10) / 6.3));
             auto label = s.number + ' ' + s.name;
             if (label.size() > room)
                 label = room >= s.number.size() + 6 ? shortened(label, room - 1) + "…" : s.number;
             if (room >= s.number.size())
-                svg_ += text("scene", from + 7, 18.5, label);
+                svg_ += text("scene", from + 6, 18, label);
         }
     }
 
@@ -479,7 +479,7 @@ private:
         auto const step = nice_step(span_, 12);
         for (double s = 0; s <= span_ * 1.0001; s += step)
             svg_ += "<path class=\"tick\" d=\"" + point('M', x(s), base()) + "v4\"/>" +
-                text(s + step > span_ && x(s) > width - 50 ? "x last" : "x", x(s), base() + 18,
+                text(s + step > span_ && x(s) > width - right - 16 ? "x last" : "x", x(s), base() + 18,
                     number(s, 2) + " s");
         svg_ += "<path class=\"axis\" d=\"" + point('M', left, base()) + "H" + number(width - right) + "\"/>";
         if (hover)
@@ -534,7 +534,7 @@ figcaption{display:flex;flex-wrap:wrap;align-items:baseline;gap:2px 8px;margin-b
 .legend i.line{height:3px;vertical-align:4px}
 .scroll{overflow-x:auto}svg{display:block;width:100%;min-width:760px;height:auto}
 svg text{font-size:12px;fill:var(--soft);font-variant-numeric:tabular-nums}
-text.y{text-anchor:end}text.x{text-anchor:middle}text.last{text-anchor:end}text.scene{fill:var(--ink);font-weight:600}
+text.y{text-anchor:end}text.x{text-anchor:middle}text.last{text-anchor:end}text.scene{fill:var(--ink);font-size:11px;font-weight:600}
 .band{fill:transparent}.band.odd{fill:var(--band)}.band.broken{fill:var(--bad-bg)}
 .tab{fill:var(--band);rx:5px}.tab.odd{fill:var(--rule)}.tab.broken{fill:var(--bad-bg)}
 .grid{stroke:var(--rule)}.axis,.tick{stroke:var(--soft);stroke-opacity:.6}.grid,.axis,.tick{fill:none;shape-rendering:crispEdges}
@@ -544,7 +544,7 @@ svg .line{fill:none;stroke-width:1.8;stroke-linejoin:round;stroke-linecap:round}
 i.v0{background:var(--v0)}i.v1{background:var(--v1)}i.v2{background:var(--v2)}i.v3{background:var(--v3)}i.v4{background:var(--v4)}i.v5{background:var(--v5)}
 .v0{fill:var(--v0)}.v1{fill:var(--v1)}.v2{fill:var(--v2)}.v3{fill:var(--v3)}.v4{fill:var(--v4)}.v5{fill:var(--v5)}
 svg .line.v0{stroke:var(--v0)}svg .line.v3{stroke:var(--v3)}
-.scenes{overflow-x:auto}table{border-collapse:collapse;width:100%}
+.scenes{overflow-x:auto}table{border-collapse:collapse;width:100%;min-width:640px}
 th{font-size:13px;font-weight:600;color:var(--soft);text-align:left}
 th,td{padding:11px 14px;border-bottom:1px solid var(--rule);vertical-align:top}tbody tr:last-child td{border-bottom:0}
 td.n,.time{font-variant-numeric:tabular-nums;white-space:nowrap}td.n{color:var(--soft)}
