@@ -88,28 +88,28 @@ struct table {
     void link(place const& p, bool in)
     {
         struct context {
-            table& t;
-            place const& p;
-            bool in;
-            void put(postings& all, std::string key) const
+            table& home;
+            place const& member;
+            bool entering;
+            void put(postings& lists, std::string key) const
             {
-                if (in) {
-                    all[std::move(key)].insert(&p);
-                } else if (auto const it = all.find(key); it != all.end()) {
-                    it->second.erase(&p);
+                if (entering) {
+                    lists[std::move(key)].insert(&member);
+                } else if (auto const it = lists.find(key); it != lists.end()) {
+                    it->second.erase(&member);
                     if (it->second.empty())
-                        all.erase(it);
+                        lists.erase(it);
                 }
             }
         } c{*this, p, in};
         auto const* const data = p.now.data.get();
         kind->each_label(data, &c, [](void* v, std::string_view key, std::string_view value) {
             auto& x = *static_cast<context*>(v);
-            x.put(x.t.by_label, label_key(x.p.now.namespace_(), key, value));
+            x.put(x.home.by_label, label_key(x.member.now.namespace_(), key, value));
         });
         kind->each_owner(data, &c, [](void* v, std::string_view, std::string_view, std::string_view uid) {
             auto& x = *static_cast<context*>(v);
-            x.put(x.t.by_owner, std::string(uid));
+            x.put(x.home.by_owner, std::string(uid));
         });
     }
 };

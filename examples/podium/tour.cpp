@@ -1,0 +1,686 @@
+// podium tour: the shop runs on three nodes, is found, healed, scaled, rolled and rolled back, on real
+// processes and real requests. Each scene says what it shows, checks it, and reports what it measured.
+#include "arguments.hpp"
+#include "commands.hpp"
+#include "load.hpp"
+#include "manifests.hpp"
+#include "report.hpp"
+
+#include <podium/cluster/cluster.hpp>
+#include <podium/net/http_client.hpp>
+
+#include <boost/asio.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <signal.h>
+#include <string>
+
+namespace {
+
+namespace api = podium::api;
+namespace model = podium::model;
+namespace net = podium::net;
+using namespace std::chrono_literals;
+using podium::duration;
+using podium::model::json;
+using clock_type = podium::store::clock;
+using boost::asio::awaitable;
+
+constexpr char const usage[] = R"(usage: podium tour [OPTION...]
+
+Plays six scenes on a local cluster of three nodes: declare, discover, heal, scale, rolling update, recreate. Ends
+with a table of what was promised; the exit code is not zero if a promise broke.
+
+  --scene N          only this scene (the first is played before it, for there must be something to look at)
+  --rate N           requests a second during rolling updates (1200)
+  --images DIR       the image directory (beside this program)
+  --manifests DIR    the shop's manifests (beside this program)
+  --report FILE      where the report goes (tour.html)
+  --help
+)";
+
+std::string fixed(double value, int digits)
+{
+    char text[64];
+    std::snprintf(text, sizeof text, "%.*f", digits, value);
+    return text;
+}
+std::string ms(duration d)
+{
+    return fixed(std::chrono::duration<double, std::milli>(d).count(), d < 10ms ? 1 : 0) + " ms";
+}
+std::string secs(duration d)
+{
+    return fixed(std::chrono::duration<double>(d).count(), 1) + " s";
+}
+
+struct promise {
+    std::string text{};
+    bool kept = false;
+};
+
+// A scene as it is played: what it promises, whether that held, what was measured.
+struct scene {
+    int number = 0;
+    std::string name{};
+    std::string shows{};  // in one line
+    podium::time_point from{};
+    podium::time_point to{};
+    std::vector<promise> promises{};
+    std::vector<tour::fact> figures{};
+
+    bool kept() const { return !promises.empty() && std::ranges::all_of(promises, &promise::kept); }
+};
+
+class player {
+public:
+    player(boost::asio::io_context& io, podium::cluster::options how, std::string manifests, double rate)
+        : io_(io),
+          cluster_(io.get_executor(), std::move(how)),
+          manifests_(std::move(manifests)),
+          rate_(rate)
+    {
+    }
+
+    std::vector<scene> const& scenes() const { return scenes_; }
+    tour::ledger const& book() const { return load_->book(); }
+    bool has_load() const { return load_.has_value(); }
+    std::vector<tour::replica_sample> const& replicas() const { return replicas_; }
+
+    awaitable<bool> play(int only)
+    {
+        if (auto up = co_await cluster_.start(); !up) {
+            (void)failed(up.error());
+            co_return false;
+        }
+        std::printf("three nodes, addresses %s\n", cluster_.cidr().c_str());
+        boost::asio::co_spawn(io_, sample(), boost::asio::detached);
+        bool fine = co_await run(
+            1, "declare", "web x2 and db x1 from YAML files, placed on three nodes", &player::declare);
+        struct chapter {
+            int number;
+            char const* name;
+            char const* shows;
+            awaitable<void> (player::*play)(scene&);
+        };
+        chapter const chapters[] = {
+            {2, "discover",
+                "requests through the Service reach both pods; the web finds the db by its Service",
+                &player::discover},
+            {3, "heal", "a killed process, a hung one, an unready one, a lost node", &player::heal},
+            {4, "scale", "2 -> 5 -> 2 by declaration, under load", &player::scale},
+            {5, "roll", "v1.0 -> v1.2 under load, a broken v1.3, and back", &player::roll},
+            {6, "recreate", "the same update with downtime, and the downtime measured", &player::recreate},
+        };
+        for (auto const& c : chapters)
+            if (fine && (only == 0 || only == c.number))
+                fine = co_await run(c.number, c.name, c.shows, c.play) && fine;
+        if (load_)
+            co_await load_->stop();
+        stopped_ = true;
+        std::printf("\nstopping\n");
+        co_await cluster_.stop(10s);
+        co_return fine;
+    }
+    void hurry() { cluster_.hurry(); }
+
+private:
+    // -- The stage -------------------------------------------------------------------------------
+
+    awaitable<bool> run(
+        int number, char const* name, char const* shows, awaitable<void> (player::*what)(scene&))
+    {
+        std::printf("\n%d. %s: %s\n", number, name, shows);
+        std::fflush(stdout);
+        scenes_.push_back({number, name, shows, clock_type::now(), {}, {}, {}});
+        auto s = scenes_.back();
+        co_await (this->*what)(s);
+        s.to = clock_type::now();
+        scenes_.back() = s;
+        co_return s.kept();
+    }
+    static void check(scene& s, bool kept, std::string text)
+    {
+        std::printf("   %s %s\n", kept ? "ok  " : "FAIL", text.c_str());
+        std::fflush(stdout);
+        s.promises.push_back({std::move(text), kept});
+    }
+    static void figure(scene& s, std::string name, std::string value)
+    {
+        std::printf("        %s: %s\n", name.c_str(), value.c_str());
+        s.figures.push_back({std::move(name), std::move(value)});
+    }
+
+    // True as soon as `done()` is; false when `patience` has passed.
+    template<class Done>
+    awaitable<bool> until(Done done, duration patience = 20s)
+    {
+        auto const end = clock_type::now() + patience;
+        while (!done()) {
+            if (clock_type::now() >= end)
+                co_return false;
+            co_await cluster_.changed(50ms);
+        }
+        co_return true;
+    }
+    awaitable<void> wait(duration d)
+    {
+        boost::asio::steady_timer timer(
+            io_, std::chrono::duration_cast<std::chrono::steady_clock::duration>(d));
+        co_await timer.async_wait(boost::asio::use_awaitable);
+    }
+    // Ten looks a second at who is there: the report's picture of replicas.
+    awaitable<void> sample()
+    {
+        while (!stopped_) {
+            tour::replica_sample now{clock_type::now(), {}};
+            for (auto const& pod : pods("web")) {
+                auto const version =
+                    pod->metadata.labels.contains("version") ? pod->metadata.labels.at("version") : "";
+                auto& n = now.by_version[version];
+                ++n.total;
+                n.ready += model::is_ready(*pod) && podium::controllers::is_active(*pod);
+            }
+            replicas_.push_back(std::move(now));
+            co_await wait(100ms);
+        }
+    }
+
+    // -- The cluster -----------------------------------------------------------------------------
+
+    using pod_handle = podium::reconcile::handle<model::pod>;
+
+    std::vector<pod_handle> pods(std::string const& app)
+    {
+        return cluster_.view().select<model::pod>(
+            "default", podium::labels::selector::parse("app=" + app).value());
+    }
+    std::vector<pod_handle> ready_pods(std::string const& app)
+    {
+        auto all = pods(app);
+        std::erase_if(
+            all, [](auto const& p) { return !podium::controllers::is_active(*p) || !model::is_ready(*p); });
+        return all;
+    }
+    auto deployment(std::string const& name)
+    {
+        return cluster_.view().get<model::deployment>("default", name);
+    }
+    bool is_rolled_out(std::string const& name)
+    {
+        auto const d = deployment(name);
+        return d && d->status.observed_generation == d->metadata.generation &&
+            d->status.updated_replicas == d->spec.replicas && d->status.replicas == d->spec.replicas &&
+            d->status.available_replicas == d->spec.replicas;
+    }
+    // Of the web's: which the balancer may use.
+    int balanced()
+    {
+        int n = 0;
+        for (auto const slice : cluster_.view().all<model::endpoint_slice>("default"))
+            if (slice->metadata.name.starts_with("web"))
+                for (auto const& e : slice->endpoints)
+                    n += e.conditions.ready.value_or(false);
+        return n;
+    }
+    std::string address_of(std::string const& service)
+    {
+        auto const s = cluster_.view().get<model::service>("default", service);
+        return s ? s->spec.cluster_ip : "";
+    }
+    // Reads a deployment, changes it, writes it back: what an editor does.
+    awaitable<bool> edit(std::string const& name, std::function<void(json&)> change)
+    {
+        auto const path = api::path_of("apps/v1", "deployments", "default", name);
+        for (int tries = 0; tries < 20; ++tries) {
+            auto const got = co_await cluster_.call({api::method::get, path, {}, {}});
+            if (got.code != 200)
+                co_return false;
+            auto d = json::parse(got.body);
+            change(d);
+            auto const put = co_await cluster_.call({api::method::put, path, {}, d.dump()});
+            if (put.code == 200)
+                co_return true;
+            if (put.code != 409) {
+                std::fprintf(stderr, "%s\n", put.body.c_str());
+                co_return false;
+            }
+        }
+        co_return false;
+    }
+    awaitable<bool> release(std::string const& version)
+    {
+        return edit("web", [version](json& d) {
+            auto& t = d["spec"]["template"];
+            t["metadata"]["labels"]["version"] = version;
+            t["spec"]["containers"][0]["image"] = "shop/web:" + version;
+        });
+    }
+    awaitable<bool> undo()
+    {
+        return edit("web", [](json& d) {
+            d["metadata"]["annotations"][std::string(podium::controllers::rollback_annotation)] = "0";
+        });
+    }
+    awaitable<std::optional<net::http_response>> ask(
+        std::string ip, std::uint16_t port, net::http::verb verb, std::string target, std::string body = {})
+    {
+        net::http_request r(verb, target, 11);
+        r.body() = std::move(body);
+        net::http_call_options how;
+        how.deadline = 3s;
+        auto got = co_await net::http_call(net::address::tcp(std::move(ip), port), std::move(r), how);
+        if (!got)
+            co_return std::nullopt;
+        co_return *std::move(got);
+    }
+    awaitable<bool> fault(pod_handle pod, std::string what)
+    {
+        auto const got =
+            co_await ask(pod->status.pod_ip, 8080, net::http::verb::post, "/control?fault=" + what);
+        co_return got && got->result_int() == 200;
+    }
+    void load(double rate)
+    {
+        if (!load_) {
+            tour::load_options o;
+            o.ip = address_of("web");
+            o.port = 8080;
+            o.connections = 32;
+            o.per_second = rate;
+            load_.emplace(io_.get_executor(), std::move(o));
+            load_->start();
+        }
+        load_->set_rate(rate);
+    }
+    // What became of the requests sent since `from`, once those under way are settled.
+    awaitable<tour::figures> since(podium::time_point from)
+    {
+        auto const to = clock_type::now();
+        for (int i = 0; i < 100; ++i) {
+            auto const f = tour::summarize(load_->book(), from, to);
+            if (f.open == 0)
+                co_return f;
+            co_await wait(50ms);
+        }
+        co_return tour::summarize(load_->book(), from, to);
+    }
+    void lost(scene& s, tour::figures const& f)
+    {
+        check(s, f.sent > 0 && f.errors() == 0,
+            "zero of " + std::to_string(f.sent) + " requests lost" +
+                (f.errors() ? ": " + std::to_string(f.errors()) + " were" : ""));
+        if (f.errors())
+            for (auto const& [why, count] : load_->book().reasons())
+                std::printf("        %llu x %s\n", static_cast<unsigned long long>(count), why.c_str());
+        figure(s, "latency p50 / p99", ms(f.p50) + " / " + ms(f.p99));
+    }
+
+    // -- The scenes ------------------------------------------------------------------------------
+
+    awaitable<void> declare(scene& s)
+    {
+        auto const from = clock_type::now();
+        auto const files = manifest_files({manifests_});
+        if (!files)
+            co_return check(s, false, files.error().text());
+        std::vector<podium::yaml::manifest> all;
+        for (auto const& file : *files) {
+            auto read = read_file(file, cluster_.kinds(), "default");
+            if (!read)
+                co_return check(s, false, read.error().text());
+            all.insert(all.end(), read->begin(), read->end());
+        }
+        in_order_of_need(all);
+        api_call const call = [this](api::request r) -> awaitable<podium::result<api::response>> {
+            auto answer = co_await cluster_.call(std::move(r));
+            co_return answer;
+        };
+        bool applied = true;
+        for (auto const& m : all)
+            if (auto const done = co_await apply_one(call, cluster_.kinds(), m); !done) {
+                std::fprintf(stderr, "%s\n", done.error().text().c_str());
+                applied = false;
+            }
+        check(s, applied,
+            std::to_string(all.size()) + " objects declared from " + std::to_string(files->size()) +
+                " files");
+        bool const running = co_await until(
+            [&] { return is_rolled_out("web") && is_rolled_out("db") && balanced() == 2; }, 30s);
+        check(s, running, "web x2 and db x1 are available");
+        std::set<std::string> nodes;
+        for (auto const* const app : {"db", "web"})
+            for (auto const& pod : pods(app)) {
+                nodes.insert(pod->spec.node_name);
+                std::printf("        %s on %s, %s\n", pod->metadata.name.c_str(), pod->spec.node_name.c_str(),
+                    pod->status.pod_ip.c_str());
+            }
+        check(s, nodes.size() > 1, "they are spread over " + std::to_string(nodes.size()) + " nodes");
+        if (auto const web = pods("web"); !web.empty()) {  // why there: each node's score for one more web
+            auto& scheduler = cluster_.view().index<podium::controllers::placement>().scheduler();
+            auto const wanted = podium::controllers::schedulable_pod::of(*web.front());
+            auto const table = scheduler.explain(wanted);
+            std::string line;
+            for (auto const& row : table.nodes) {
+                line += (line.empty() ? "" : ", ") + scheduler.nodes().name(row.node) + ' ' +
+                    std::to_string(row.score) + " (";
+                for (std::size_t i = 0; i < row.scores.size(); ++i)
+                    line +=
+                        (i ? " + " : "") + std::string(table.scores[i]) + ' ' + std::to_string(row.scores[i]);
+                line += ')';
+            }
+            std::printf("        the next web would score: %s\n", line.c_str());
+        }
+        figure(s, "declared to available", secs(clock_type::now() - from));
+    }
+
+    awaitable<void> discover(scene& s)
+    {
+        auto const web = address_of("web");
+        std::set<std::string> seen;
+        int answered = 0;
+        for (int i = 0; i < 40; ++i)
+            if (auto const got = co_await ask(web, 8080, net::http::verb::get, "/");
+                got && got->result_int() == 200) {
+                ++answered;
+                auto const body = json::parse(got->body(), nullptr, false);
+                seen.insert(body.is_object() ? body.value("pod", "") : "");
+            }
+        check(s, answered == 40 && seen.size() == 2,
+            std::to_string(answered) + " of 40 requests answered, by " + std::to_string(seen.size()) +
+                " pods");
+        auto const order = co_await ask(web, 8080, net::http::verb::post, "/order", "one lamp");
+        bool const ordered = order && order->result_int() / 100 == 2;
+        auto const orders = co_await ask(web, 8080, net::http::verb::get, "/orders");
+        check(s, ordered && orders && orders->body().find("one lamp") != std::string::npos,
+            "an order went through the web to the db, found as DB_SERVICE_HOST=" + address_of("db"));
+    }
+
+    // Until two are ready again, and the time it took.
+    awaitable<bool> healed(scene& s, char const* what, podium::time_point from, duration patience = 25s)
+    {
+        bool const back = co_await until(
+            [&] { return ready_pods("web").size() == 2 && balanced() == 2 && pods("web").size() == 2; },
+            patience);
+        if (back)
+            figure(s, std::string(what) + ": recovered in", secs(clock_type::now() - from));
+        co_return back;
+    }
+
+    awaitable<void> heal(scene& s)
+    {
+        load(200);
+        co_await wait(500ms);
+
+        auto victim = ready_pods("web").at(0);
+        auto from = clock_type::now();
+        auto* const node = cluster_.node(victim->spec.node_name);
+        auto const id = node->container_id("default", victim->metadata.name, 0);
+        std::int32_t pid = 0;
+        for (auto const& c : node->runtime().list())
+            if (c.id == id)
+                pid = c.pid;
+        bool ok = pid > 0 && ::kill(pid, SIGKILL) == 0;
+        ok = ok && co_await until([&] { return ready_pods("web").size() < 2; }) &&
+            co_await healed(s, "kill -9", from);
+        auto const after = cluster_.view().get<model::pod>("default", victim->metadata.name);
+        check(s, ok && after && after->status.container_statuses.at(0).restart_count == 1,
+            "a killed process was started again in its pod");
+        auto f = co_await since(from);
+        figure(s, "kill -9: requests lost", std::to_string(f.errors()) + " of " + std::to_string(f.sent));
+
+        victim = ready_pods("web").at(1);
+        auto const restarts = victim->status.container_statuses.at(0).restart_count;
+        from = clock_type::now();
+        ok = co_await fault(victim, "hang");
+        ok = ok &&
+            co_await until(
+                [&] {
+                    auto const p = cluster_.view().get<model::pod>("default", victim->metadata.name);
+                    return p && p->status.container_statuses.at(0).restart_count > restarts;
+                },
+                25s) &&
+            co_await healed(s, "hang", from);
+        check(s, ok, "a hung process was found by its liveness probe and restarted");
+        f = co_await since(from);
+        figure(s, "hang: requests lost", std::to_string(f.errors()) + " of " + std::to_string(f.sent));
+
+        victim = ready_pods("web").at(0);
+        auto const before = victim->status.container_statuses.at(0).restart_count;
+        from = clock_type::now();
+        ok = co_await fault(victim, "unready") && co_await until([&] { return balanced() == 1; });
+        figure(s, "unready: out of the balancer in", secs(clock_type::now() - from));
+        co_await wait(1s);
+        auto const still = cluster_.view().get<model::pod>("default", victim->metadata.name);
+        ok = ok && still && still->status.container_statuses.at(0).restart_count == before;
+        ok = co_await fault(victim, "none") && co_await healed(s, "unready", from) && ok;
+        check(s, ok, "an unready pod left the balancer, was not restarted, and came back");
+        f = co_await since(from);
+        check(s, f.errors() == 0, "and no request was lost by that");
+
+        auto const home = pods("db").at(0)->spec.node_name;
+        from = clock_type::now();
+        cluster_.fail_node(home);
+        ok = co_await until(
+            [&] {
+                for (auto const* const app : {"web", "db"})
+                    for (auto const& p : ready_pods(app))
+                        if (p->spec.node_name == home)
+                            return false;
+                return ready_pods("web").size() == 2 && ready_pods("db").size() == 1;
+            },
+            30s);
+        check(s, ok, "node " + home + " was lost, and everything on it runs elsewhere");
+        figure(s, "node lost: recovered in", secs(clock_type::now() - from));
+        f = co_await since(from);
+        figure(s, "node lost: requests lost", std::to_string(f.errors()) + " of " + std::to_string(f.sent));
+        cluster_.recover_node(home);
+        check(s, co_await until([&] {
+            auto const n = cluster_.view().get<model::node>("", home);
+            return n && model::is_ready(*n) && n->spec.taints.empty();
+        }),
+            "and is used again when it comes back");
+        co_await until([&] { return pods("web").size() == 2 && pods("db").size() == 1; });
+    }
+
+    awaitable<void> scale(scene& s)
+    {
+        load(300);
+        co_await wait(300ms);
+        auto const from = clock_type::now();
+        auto const to = [&](int n) { return edit("web", [n](json& d) { d["spec"]["replicas"] = n; }); };
+        bool ok = co_await to(5) && co_await until([&] { return is_rolled_out("web") && balanced() == 5; });
+        figure(s, "2 -> 5", secs(clock_type::now() - from));
+        check(s, ok, "five serve");
+        co_await wait(500ms);
+        auto const down = clock_type::now();
+        ok =
+            co_await to(2) && co_await until([&] { return is_rolled_out("web") && pods("web").size() == 2; });
+        figure(s, "5 -> 2", secs(clock_type::now() - down));
+        check(s, ok, "two are left");
+        lost(s, co_await since(from));
+    }
+
+    awaitable<void> roll(scene& s)
+    {
+        load(rate_);
+        co_await wait(1s);
+        auto from = clock_type::now();
+        std::size_t fewest = 99;
+        auto const rolled = [&] {
+            fewest = std::min(fewest, ready_pods("web").size());
+            return is_rolled_out("web") && pods("web").size() == 2;
+        };
+        bool ok = co_await release("1.2") && co_await until(rolled, 30s);
+        figure(s, "v1.0 -> v1.2", secs(clock_type::now() - from));
+        check(s, ok && fewest >= 2, "v1.2 took over one by one, never fewer than two ready");
+        co_await wait(1s);
+        auto f = co_await since(from);
+        auto const lasted = std::chrono::duration<double>(clock_type::now() - from).count();
+        check(s, static_cast<double>(f.answered) / lasted >= 1000,
+            "at " + fixed(static_cast<double>(f.answered) / lasted, 0) + " requests/s");
+        lost(s, f);
+
+        from = clock_type::now();
+        ok = co_await release("1.3") &&
+            co_await until(
+                [&] {
+                    auto const* const c =
+                        model::find_condition(deployment("web")->status.conditions, "Progressing");
+                    return c && c->reason == "ProgressDeadlineExceeded";
+                },
+                30s);
+        int old = 0;
+        for (auto const& p : ready_pods("web"))
+            old += p->metadata.labels.at("version") == "1.2";
+        check(s, ok && old == 2, "a v1.3 that never gets ready stopped by itself, v1.2 still serves");
+        figure(s, "v1.3 given up after", secs(clock_type::now() - from));
+        from = clock_type::now();
+        ok = co_await undo() &&
+            co_await until([&] { return is_rolled_out("web") && pods("web").size() == 2; }, 30s);
+        check(s, ok, "rolled back");
+        figure(s, "roll back", secs(clock_type::now() - from));
+        lost(s, co_await since(s.from));
+    }
+
+    awaitable<void> recreate(scene& s)
+    {
+        load(300);
+        co_await wait(500ms);
+        auto const from = clock_type::now();
+        auto const image = deployment("web")->spec.template_.spec.containers.front().image;
+        std::string const next = image.ends_with(":1.1") ? "1.2" : "1.1";
+        bool ok = co_await edit("web", [&](json& d) {
+            d["spec"]["strategy"] = {{"type", "Recreate"}};
+            auto& t = d["spec"]["template"];
+            t["metadata"]["labels"]["version"] = next;
+            t["spec"]["containers"][0]["image"] = "shop/web:" + next;
+        });
+        bool together = false;
+        ok = ok &&
+            co_await until(
+                [&] {
+                    std::set<std::string> versions;
+                    for (auto const& p : pods("web"))
+                        versions.insert(p->metadata.labels.at("version"));
+                    together = together || versions.size() > 1;
+                    return is_rolled_out("web") && balanced() == 2;
+                },
+                30s);
+        co_await wait(500ms);
+        auto const f = co_await since(from);
+        check(s, ok && !together, "v" + next + " started when the last of the others was gone");
+        check(s, f.longest_gap > 0s && f.by_version.contains(next),
+            "the downtime was measured: " + secs(f.longest_gap));
+        figure(s, "downtime", secs(f.longest_gap));
+        figure(s, "requests refused or lost", std::to_string(f.errors()) + " of " + std::to_string(f.sent));
+    }
+
+    boost::asio::io_context& io_;
+    podium::cluster::local cluster_;
+    std::string manifests_;
+    double rate_;
+    std::optional<tour::load_generator> load_{};
+    std::vector<scene> scenes_{};
+    std::vector<tour::replica_sample> replicas_{};
+    bool stopped_ = false;
+};
+
+// Beside this program, where the build lays them out.
+std::filesystem::path beside(char const* name)
+{
+    std::error_code ec;
+    return std::filesystem::read_symlink("/proc/self/exe", ec).parent_path() / name;
+}
+
+}  // namespace
+
+int play_tour(std::vector<std::string> const& args)
+{
+    auto const a = parse(args,
+        {{"--help -h"}, {"--scene", true}, {"--rate", true}, {"--images", true}, {"--manifests", true},
+            {"--report", true}});
+    if (!a)
+        return failed(a.error(), 2);
+    if (a->has("--help"))
+        return std::fputs(usage, stdout) < 0;
+    auto const number = [&](char const* name, int otherwise, int most) -> podium::result<int> {
+        auto const text = a->value(name, std::to_string(otherwise));
+        if (text.empty() || text.size() > 6 || text.find_first_not_of("0123456789") != text.npos ||
+            std::stoi(text) < 1 || std::stoi(text) > most)
+            return podium::error{
+                podium::errc::invalid, "expected a number from 1 to " + std::to_string(most), name, {}};
+        return std::stoi(text);
+    };
+    auto const only = a->has("--scene") ? number("--scene", 1, 6) : podium::result<int>(0);
+    auto const rate = number("--rate", 1200, 100'000);
+    if (!only || !rate || !a->words.empty())
+        return failed(!only ? only.error()
+                : !rate     ? rate.error()
+                            : podium::error{podium::errc::invalid, "expected no further words", {}, {}},
+            2);
+
+    podium::cluster::options how;
+    how.images = a->value("--images", beside("images").string());
+    how.nodes = {{.name = "node-1"}, {.name = "node-2"}, {.name = "node-3"}};
+    how.control.node_grace = 2s;
+    how.control.default_toleration = 2s;
+    how.control.drain.deadline = 5s;
+    how.agent.lease_renewal = 500ms;
+
+    boost::asio::io_context io(1);
+    player p(io, how, a->value("--manifests", beside("manifests").string()), *rate);
+    boost::asio::signal_set signals(io, SIGINT, SIGTERM);
+    signals.async_wait([&](boost::system::error_code ec, int) {
+        if (!ec)
+            p.hurry(), io.stop();
+    });
+    auto const began = clock_type::now();
+    std::optional<bool> fine;
+    std::exception_ptr thrown;
+    boost::asio::co_spawn(io, p.play(*only), [&](std::exception_ptr e, bool kept) {
+        thrown = e;
+        fine = !e && kept;
+        signals.cancel();
+    });
+    io.run();
+    if (thrown)
+        std::rethrow_exception(thrown);
+    if (!fine)
+        return 130;
+
+    std::printf("\n%-3s %-10s %-9s %8s  %s\n", "", "scene", "", "took", "promises kept");
+    int broken = 0;
+    for (auto const& s : p.scenes()) {
+        int kept = 0;
+        for (auto const& x : s.promises)
+            kept += x.kept;
+        broken += !s.kept();
+        std::printf("%-3d %-10s %-9s %8s  %d of %zu\n", s.number, s.name.c_str(), s.kept() ? "ok" : "BROKEN",
+            secs(s.to - s.from).c_str(), kept, s.promises.size());
+    }
+    std::printf("\n%s in %s\n", broken == 0 ? "all promises kept" : "promises were broken",
+        secs(clock_type::now() - began).c_str());
+    tour::recording recorded;
+    recorded.subtitle = "a shop on three nodes of one machine: real processes, real sockets, real requests";
+    for (auto const& s : p.scenes()) {
+        std::string why;
+        for (auto const& x : s.promises)
+            why += x.kept ? "" : (why.empty() ? "" : "; ") + x.text;
+        recorded.scenes.push_back({std::to_string(s.number), s.name, s.shows,
+            s.kept() ? tour::verdict::kept : tour::verdict::broken, why, s.figures, s.from, s.to});
+    }
+    if (p.has_load())
+        recorded.traffic = tour::series_of(p.book());
+    recorded.replicas = p.replicas();
+    auto const file = a->value("--report", "tour.html");
+    if (!(std::ofstream(file) << tour::html(recorded)))
+        return failed({podium::errc::unavailable, "cannot be written", file, {}});
+    std::printf("report: %s\n", file.c_str());
+    return broken == 0 && *fine ? 0 : 1;
+}
