@@ -79,6 +79,7 @@ inline asio::awaitable<bool> soon(std::function<bool()> claim, duration within =
 struct raw_client {
     tcp::socket socket;
     boost::beast::flat_buffer buffer{1 << 20};
+    bool ended = false;
 
     explicit raw_client(asio::io_context& io, std::uint16_t port, char const* ip = "127.0.0.1") : socket(io)
     {
@@ -109,7 +110,8 @@ struct raw_client {
                     continue;
                 if (!ec)
                     ec = co_await net::wire::fill(socket, buffer, parser);
-                if (ec)
+                ended = static_cast<bool>(ec);
+                if (ended)
                     co_return answer{};
             }
             if (parser.get().result_int() / 100 == 1) {
@@ -132,11 +134,12 @@ struct raw_client {
     asio::awaitable<bool> closed()
     {
         char dropped[4096];
-        for (;;) {
+        while (!ended) {  // a second read after the end would wait for ever
+
             auto [ec, n] = co_await socket.async_read_some(asio::buffer(dropped), net::as_result);
-            if (ec)
-                co_return true;
+            ended = static_cast<bool>(ec);
         }
+        co_return true;
     }
 };
 

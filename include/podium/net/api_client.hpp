@@ -8,7 +8,6 @@
 #include <podium/net/http_client.hpp>
 
 #include <boost/asio/awaitable.hpp>
-
 #include <string>
 #include <utility>
 
@@ -16,9 +15,10 @@ namespace podium::inline v0::net {
 
 class api_client {
 public:
-    explicit api_client(address where, http_call_options options = {.deadline = std::chrono::seconds(30),
-                                           .header_limit_bytes = 32 * 1024,
-                                           .body_limit_bytes = 256 * 1024 * 1024})
+    explicit api_client(address where,
+        http_call_options options = {.deadline = std::chrono::seconds(30),
+            .header_limit_bytes = 32 * 1024,
+            .body_limit_bytes = 256 * 1024 * 1024})
         : where_(std::move(where)),
           options_(options)
     {
@@ -33,8 +33,8 @@ public:
         co_return api::response{static_cast<int>(answered->result_int()), std::move(answered->body())};
     }
 
-    /// `event(line)` for each line of JSON, until it returns false, the server ends the watch, or the caller is
-    /// cancelled. `target` has watch=1. Errors: those of `http_call`, and what the server said instead.
+    /// `event(line)` for each line of JSON, until it returns false, the server ends the watch, or the caller
+    /// is cancelled. `target` has watch=1. Errors: those of `http_call`, and what the server said instead.
     template<class Event>
     [[nodiscard]] asio::awaitable<result<void>> watch(std::string target, Event event) const
     {

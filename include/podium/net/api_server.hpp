@@ -5,8 +5,8 @@
 ///     auto const listening = server.listen(net::address::unix_socket("/run/podium/podium.sock"));
 ///
 /// A watch goes on as a stream of JSON lines until the client hangs up, or reads so slowly that it had better
-/// list again. There is no authentication: whoever may open the socket may do everything, so it is made with mode
-/// 0600, in a folder that `private_folder` made with mode 0700.
+/// list again. There is no authentication: whoever may open the socket may do everything, so it is made with
+/// mode 0600, in a folder that `private_folder` made with mode 0700.
 
 #include <podium/api/handle.hpp>
 #include <podium/api/status.hpp>
@@ -16,7 +16,6 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
-
 #include <cerrno>
 #include <cstddef>
 #include <cstdlib>
@@ -78,7 +77,8 @@ private:
 using api_answer = std::variant<api::response, std::shared_ptr<api_feed>>;
 using api_handler = std::function<asio::awaitable<api_answer>(api::request)>;
 
-/// Where programs look for podium unless they are told: $XDG_RUNTIME_DIR/podium.sock, else /run/podium/podium.sock.
+/// Where programs look for podium unless they are told: $XDG_RUNTIME_DIR/podium.sock, else
+/// /run/podium/podium.sock.
 [[nodiscard]] inline std::string default_socket()
 {
     char const* const runtime = std::getenv("XDG_RUNTIME_DIR");
@@ -106,7 +106,8 @@ public:
     api_server(asio::any_io_executor executor, api_handler handler, http_server_options options = {})
         : server_(
               std::move(executor),
-              [handler = std::move(handler)](http_request r) { return serve(handler, std::move(r)); }, options)
+              [handler = std::move(handler)](http_request r) { return serve(handler, std::move(r)); },
+              options)
     {
     }
 
@@ -131,8 +132,7 @@ private:
         case http::verb::put: request.method = api::method::put; break;
         case http::verb::patch: request.method = api::method::patch; break;
         case http::verb::delete_: request.method = api::method::delete_; break;
-        default:
-            co_return whole(api::failure({errc::unsupported, "there is no such method here", {}, {}}));
+        default: co_return whole(api::failure({errc::unsupported, "there is no such method here", {}, {}}));
         }
         request.target = wire::view(r.target());
         request.content_type = wire::view(r[http::field::content_type]);
@@ -141,7 +141,8 @@ private:
         if (auto* const response = std::get_if<api::response>(&given))
             co_return whole(std::move(*response));
         co_return http_answer(answer(200, {}, "application/json"),
-            [feed = std::get<std::shared_ptr<api_feed>>(given)](http_stream& out) { return pour(feed, out); });
+            [feed = std::get<std::shared_ptr<api_feed>>(given)](
+                http_stream& out) { return pour(feed, out); });
     }
     static http_response whole(api::response r)
     {

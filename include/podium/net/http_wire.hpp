@@ -195,6 +195,8 @@ inline constexpr std::string_view last_chunk = "0\r\n\r\n";
         return "more than one Host";
     if (fields.count(http::field::content_length) > 1)
         return "more than one Content-Length";
+    if (view(fields[http::field::content_length]).find_first_not_of("0123456789") != std::string_view::npos)
+        return "Content-Length must be one number";
     auto const encodings = fields.count(http::field::transfer_encoding);
     if (encodings > 1 || (encodings == 1 && fields.count(http::field::content_length) != 0))
         return "ambiguous length";
