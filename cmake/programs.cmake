@@ -2,6 +2,9 @@
 
 if(PROJECT_IS_TOP_LEVEL)
   add_compile_options(-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wsign-conversion)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    add_compile_options(-Wno-restrict)  # gcc bug 105651: false on any "text" + std::string when optimising
+  endif()
   set(CMAKE_COMPILE_WARNING_AS_ERROR ON)
   set(CMAKE_CXX_EXTENSIONS OFF)
   find_program(PODIUM_CCACHE ccache)
