@@ -42,11 +42,12 @@ public:
         for (auto const& c : changes) {
             if (c.object.kind != watch_.kind->type)
                 continue;
-            bool const matches = !c.deleted && server::matches(watch_, c.object);
+            bool const matches = server::matches(watch_, c.object);
             auto const k = c.object.which();
-            if (matches)
+            // One that `begin` did not find any more was known to the client all the same.
+            if (matches && !c.deleted)
                 out += line(known_.insert(k).second ? "ADDED" : "MODIFIED", c.object);
-            else if (known_.erase(k) != 0)
+            else if (known_.erase(k) != 0 || matches)
                 out += line("DELETED", c.object);
         }
         return out;
