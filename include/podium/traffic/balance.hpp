@@ -101,12 +101,14 @@ struct least_in_flight {
     {
         PODIUM_ASSERT(!candidates.empty());
         auto const n = static_cast<std::uint32_t>(candidates.size());
-        std::uint32_t best = turn % n;
-        for (std::uint32_t i = 1; i < n; ++i) {
-            std::uint32_t const at = (turn % n + i) % n;
+        std::uint32_t const first = turn % n;
+        std::uint32_t best = first;
+        for (std::uint32_t at = first + 1; at < n; ++at)
             if (candidates[at].in_flight < candidates[best].in_flight)
                 best = at;
-        }
+        for (std::uint32_t at = 0; at < first; ++at)
+            if (candidates[at].in_flight < candidates[best].in_flight)
+                best = at;
         turn = (best + 1) % n;
         return {best, candidates[best].in_flight, n, n == 1 ? reason::only_one : reason::least_in_flight};
     }
