@@ -2,6 +2,7 @@
 // The subcommands. Each takes what follows its name, and returns the exit code: 0, 1 for a failure, 2 for a
 // command line that says nothing sensible.
 #include <podium/core/error.hpp>
+
 #include <string>
 #include <vector>
 

@@ -1,9 +1,10 @@
 // podium: container orchestration for one machine. This file finds the subcommand.
 #include "commands.hpp"
 
+#include <podium/version.hpp>
+
 #include <csignal>
 #include <cstdio>
-#include <podium/version.hpp>
 #include <string_view>
 
 int failed(podium::error const& e, int code)
@@ -47,14 +48,17 @@ int main(int argc, char** argv)
     if (command == "--help" || command == "-h" || command == "help")
         return std::fputs(usage, stdout) < 0;
     if (command == "--version" || command == "version")
-        return std::printf("podium %d.%d.%d\n", PODIUM_VERSION_MAJOR, PODIUM_VERSION_MINOR, PODIUM_VERSION_PATCH) < 0;
+        return std::printf(
+                   "podium %d.%d.%d\n", PODIUM_VERSION_MAJOR, PODIUM_VERSION_MINOR, PODIUM_VERSION_PATCH) < 0;
     struct {
         std::string_view name;
         int (*run)(std::vector<std::string> const&);
-    } const commands[] = {{"up", up}, {"apply", apply}, {"get", get}, {"delete", delete_}, {"rollout", rollout},
-        {"tour", play_tour}};
+    } const commands[] = {{"up", up}, {"apply", apply}, {"get", get}, {"delete", delete_},
+        {"rollout", rollout}, {"tour", play_tour}};
     for (auto const& c : commands)
         if (c.name == command)
             return c.run(args);
-    return failed({podium::errc::invalid, "unknown command \"" + command + "\"; podium --help tells what there is", {}, {}}, 2);
+    return failed({podium::errc::invalid,
+                      "unknown command \"" + command + "\"; podium --help tells what there is", {}, {}},
+        2);
 }

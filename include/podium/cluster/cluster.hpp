@@ -1,18 +1,19 @@
 #pragma once
-/// A whole cluster in one object: a store in memory, the control plane, nodes that run processes, the router of
-/// the services and the API, on one strand of the embedder's.
+/// A whole cluster in one object: a store in memory, the control plane, nodes that run processes, the router
+/// of the services and the API, on one strand of the embedder's.
 ///
 ///     cluster::local c(io.get_executor(), {.images = "images", .nodes = {{.name = "node-1"}}});
 ///     asio::co_spawn(io, [&]() -> asio::awaitable<void> {
 ///         if (auto started = co_await c.start(); !started) co_return;
-///         co_await c.call({.method = api::method::post, .target = "...", .body = manifest});
+///         api::request r{.method = api::method::post, .target = "...", .body = manifest};
+///         auto const answer = co_await c.call(std::move(r));
 ///         ...
 ///         co_await c.stop(10s);
 ///     }, asio::detached);
 ///
-/// Nothing here decides. Every pod has an address of its own out of a /16 of 127.0.0.0/8 that this object claims, so
-/// several clusters run side by side. Kinds, indices and controllers of the embedder's own join as template
-/// arguments and in `kinds`.
+/// Nothing here decides. Every pod has an address of its own out of a /16 of 127.0.0.0/8 that this object
+/// claims, so several clusters run side by side. Kinds, indices and controllers of the embedder's own join as
+/// template arguments and in `kinds`.
 
 #include <podium/api/handle.hpp>
 #include <podium/api/watch.hpp>
@@ -28,6 +29,7 @@
 #include <podium/store/clock.hpp>
 #include <podium/store/drive.hpp>
 
+#include <algorithm>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -36,8 +38,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <exception>
@@ -70,9 +70,9 @@ struct options {
     std::vector<node_options> nodes{{.name = "node-1"}};
     controllers::settings control{};
     agent::node_policy agent{};
-    router_options router{};          ///< its timeout is `control`'s
-    std::string socket{};             ///< of the API; empty: none
-    std::string address_locks{};      ///< see runtime::address_pool; empty: the machine's
+    router_options router{};      ///< its timeout is `control`'s
+    std::string socket{};         ///< of the API; empty: none
+    std::string address_locks{};  ///< see runtime::address_pool; empty: the machine's
     runtime::isolation keep_together = runtime::isolation::automatic;
 };
 
@@ -182,8 +182,8 @@ public:
         wake();
     }
 
-    /// What the API answers. Sees everything that was written before, by whomever. Writes that name no revision are
-    /// computed again when they meet another one.
+    /// What the API answers. Sees everything that was written before, by whomever. Writes that name no
+    /// revision are computed again when they meet another one.
     asio::awaitable<api::response> call(api::request r)
     {
         auto answer = co_await serve(std::move(r));
@@ -233,7 +233,10 @@ public:
     [[nodiscard]] model::scheme const& kinds() const noexcept { return kinds_; }
     [[nodiscard]] options const& how() const noexcept { return how_; }
     /// The counts of the proxy, see `route_name`.
-    [[nodiscard]] net::router_status traffic() const { return router_ ? router_->status() : net::router_status{}; }
+    [[nodiscard]] net::router_status traffic() const
+    {
+        return router_ ? router_->status() : net::router_status{};
+    }
     [[nodiscard]] std::string cidr() const { return addresses_ ? addresses_->cidr() : std::string{}; }
 
     /// Null when there is none of that name.
@@ -262,8 +265,9 @@ public:
 
 private:
     struct machine {
-        machine(asio::any_io_executor e, runtime::process_runtime_options r, store_type& s, view_type const& v,
-            runtime::address_range& a, podium::agent::node_description d, podium::agent::node_policy p)
+        machine(asio::any_io_executor e, runtime::process_runtime_options r, store_type& s,
+            view_type const& v, runtime::address_range& a, podium::agent::node_description d,
+            podium::agent::node_policy p)
             : containers(e, std::move(r)),
               shell(e, {containers, s, v, a}, std::move(d), p)
         {
@@ -300,8 +304,8 @@ private:
         r.state_dir = how_.state_dir.empty() ? std::string{} : how_.state_dir + '/' + n.name;
         r.keep_together = how_.keep_together;
         r.clock = &store::clock::now;
-        nodes_.push_back(std::make_unique<machine>(executor_, std::move(r), store_, plane_.view(),
-            addresses_->pods, std::move(d), how_.agent));
+        nodes_.push_back(std::make_unique<machine>(
+            executor_, std::move(r), store_, plane_.view(), addresses_->pods, std::move(d), how_.agent));
         nodes_.back()->shell.start();
     }
 
@@ -314,7 +318,8 @@ private:
                 --running_;
                 wake();
                 if (failed)
-                    std::rethrow_exception(failed);  // an embedder's controller threw: the context gets to know
+                    std::rethrow_exception(
+                        failed);  // an embedder's controller threw: the context gets to know
             }));
     }
     void wake()
@@ -345,8 +350,8 @@ private:
     {
         auto const from = what.from;
         if (from && *from > plane_.view().at())
-            return api::failure({errc::invalid, "this revision has not been reached", "resourceVersion", {}}, {},
-                400, "BadRequest");
+            return api::failure({errc::invalid, "this revision has not been reached", "resourceVersion", {}},
+                {}, 400, "BadRequest");
         api::watcher w(*api_, std::move(what));
         auto feed = std::make_shared<net::api_feed>(executor_);
         auto lines = w.begin(plane_.view());

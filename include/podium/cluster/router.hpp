@@ -1,10 +1,10 @@
 #pragma once
 /// The proxy's place in the cluster: services and slices in, listeners and a RouterStatus out.
 ///
-/// Each port of a Service with an address of its own gets a listener there. A change of a slice is put in force
-/// first and acknowledged afterwards, in one write with what is still in flight to pods that are no endpoints any
-/// more: the router's half of the drain handshake. It waits for events, never polls, so an idle pod is let go as
-/// fast as the store commits.
+/// Each port of a Service with an address of its own gets a listener there. A change of a slice is put in
+/// force first and acknowledged afterwards, in one write with what is still in flight to pods that are no
+/// endpoints any more: the router's half of the drain handshake. It waits for events, never polls, so an idle
+/// pod is let go as fast as the store commits.
 ///
 /// A router joins by writing its status under a new instance, and serves from the moment that it sees a view
 /// which is not older than that. One that cannot renew its status in time takes itself out, before others may
@@ -21,12 +21,11 @@
 #include <podium/store/clock.hpp>
 #include <podium/store/drive.hpp>
 
+#include <algorithm>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
-
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <iterator>
@@ -45,9 +44,9 @@ namespace podium::inline v0::cluster {
 namespace asio = boost::asio;
 
 struct router_options {
-    std::string name = "router";                      ///< of its RouterStatus; each router has its own
+    std::string name = "router";  ///< of its RouterStatus; each router has its own
     duration renewal = std::chrono::seconds(2);
-    duration timeout = std::chrono::seconds(10);      ///< the drain controller's `router_timeout`
+    duration timeout = std::chrono::seconds(10);  ///< the drain controller's `router_timeout`
     net::proxy_options proxy{};
 };
 
@@ -80,7 +79,8 @@ public:
           wake_(executor)
     {
         auto proxy_options = how_.proxy;
-        proxy_options.drained = [this, then = how_.proxy.drained](std::string_view service, std::string_view id) {
+        proxy_options.drained = [this, then = how_.proxy.drained](
+                                    std::string_view service, std::string_view id) {
             if (then)
                 then(service, id);
             changed_ = true;
@@ -108,8 +108,8 @@ public:
                 sync();
             publish(now);
             co_await wake_.wait(committing_ ? std::optional<time_point>()
-                    : retry_at_ > now   ? retry_at_
-                                        : renewed_ + how_.renewal);
+                    : retry_at_ > now       ? retry_at_
+                                            : renewed_ + how_.renewal);
         }
     }
 
@@ -274,10 +274,9 @@ private:
         reconcile::handle<model::service> const& service, std::string const& key) const
     {
         std::vector<traffic::endpoint> out;
-        auto const selector =
-            labels::selector::make(labels::label_selector{
-                                       {{std::string(model::service_name_label), service->metadata.name}}, {}})
-                .value_or(labels::selector::nothing());
+        auto const selector = labels::selector::make(
+            labels::label_selector{{{std::string(model::service_name_label), service->metadata.name}},
+                {}}).value_or(labels::selector::nothing());
         auto const& ns = service->metadata.namespace_;
         for (auto const& slice : view_.template select<model::endpoint_slice>(ns, selector))
             for (auto const& declared : service->spec.ports)
@@ -357,7 +356,8 @@ private:
         auto p = std::make_shared<reconcile::plan>();
         auto data = std::make_shared<model::router_status>(std::move(next));
         auto const which = reconcile::key_for<model::router_status>("", how_.name);
-        p->writes.push_back({which, fresh ? reconcile::verb::create : reconcile::verb::update, false, own_, data});
+        p->writes.push_back(
+            {which, fresh ? reconcile::verb::create : reconcile::verb::update, false, own_, data});
         committing_ = true;
         published_ = acknowledged_;
         in_flight_ = std::move(in_flight);
@@ -408,8 +408,8 @@ private:
     std::map<std::string, std::int64_t> acknowledged_{};
     std::map<std::string, std::int64_t> published_{};
     std::map<std::string, std::int64_t> in_flight_{};  ///< as published
-    reconcile::revision own_{};                         ///< of the status as we wrote it last
-    std::optional<reconcile::revision> registered_{};   ///< when this instance was first written
+    reconcile::revision own_{};                        ///< of the status as we wrote it last
+    std::optional<reconcile::revision> registered_{};  ///< when this instance was first written
     time_point renewed_{};
     time_point retry_at_{};  ///< after a write failed
     bool serving_ = false;

@@ -38,7 +38,9 @@ public:
     template<class Event>
     [[nodiscard]] asio::awaitable<result<void>> watch(std::string target, Event event) const
     {
-        auto lines = co_await http_lines::open(where_, message({.target = std::move(target)}), options_);
+        api::request asked;  // a variable: gcc 12 destroys twice what is braced within a co_await
+        asked.target = std::move(target);
+        auto lines = co_await http_lines::open(where_, message(std::move(asked)), options_);
         if (!lines)
             co_return lines.error();
         api::response refused{static_cast<int>(lines->status()), {}};

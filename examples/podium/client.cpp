@@ -1,0 +1,581 @@
+// The subcommands that speak to a podium that is up: apply, get, delete, rollout.
+#include "arguments.hpp"
+#include "columns.hpp"
+#include "commands.hpp"
+#include "manifests.hpp"
+
+#include <podium/api/path.hpp>
+#include <podium/net/api_client.hpp>
+#include <podium/net/api_server.hpp>
+#include <podium/store/clock.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdio>
+#include <iostream>
+
+namespace asio = boost::asio;
+namespace api = podium::api;
+namespace model = podium::model;
+namespace net = podium::net;
+using api::json;
+using podium::errc;
+using podium::error;
+
+namespace {
+
+struct session {
+    arguments args;
+    model::scheme kinds = model::default_scheme();
+    net::api_client client;
+    std::string namespace_;
+
+    explicit session(arguments a)
+        : args(std::move(a)),
+          client(net::address::unix_socket(args.value("--socket", net::default_socket()))),
+          namespace_(args.value("-n", "default"))
+    {
+    }
+    asio::awaitable<podium::result<api::response>> call(api::request r) const
+    {
+        auto answer = co_await client.call(std::move(r));
+        if (!answer && answer.error().code == errc::unavailable) {
+            auto e = answer.error();
+            e.message += "\nIs podium up? `podium up -f PATH` starts it; --socket says where it listens.";
+            co_return e;
+        }
+        co_return answer;
+    }
+    // The call's body as JSON, or what went wrong.
+    asio::awaitable<podium::result<json>> ask(api::request r) const
+    {
+        auto const answer = co_await call(std::move(r));
+        if (!answer)
+            co_return answer.error();
+        if (answer->code / 100 != 2)
+            co_return api::error_of(*answer);
+        co_return model::parse_json(answer->body, {.size_bytes = 256 * 1024 * 1024, .nodes = 50'000'000});
+    }
+};
+
+int run(session const& s, asio::awaitable<int> (*what)(session const&))
+{
+    asio::io_context io(1);
+    int code = 1;
+    asio::co_spawn(io, what(s), [&](std::exception_ptr thrown, int c) {
+        if (thrown)
+            std::rethrow_exception(thrown);
+        code = c;
+    });
+    try {
+        io.run();
+    } catch (std::exception const& e) {
+        return failed({errc::internal, e.what(), {}, {}});
+    }
+    return code;
+}
+
+template<class... Options>
+int command(std::vector<std::string> const& args, char const* usage,
+    asio::awaitable<int> (*what)(session const&), std::initializer_list<option> known)
+{
+    auto parsed = parse(args, known);
+    if (!parsed)
+        return failed(parsed.error(), 2);
+    if (parsed->has("--help"))
+        return std::fputs(usage, stdout) < 0;
+    return run(session(*std::move(parsed)), what);
+}
+
+// The manifests of -f, in order of need; all that is wrong with any of them.
+podium::result<std::vector<podium::yaml::manifest>> manifests(session const& s)
+{
+    auto const files = manifest_files(s.args.values("-f"));
+    if (!files)
+        return files.error();
+    std::vector<podium::yaml::manifest> all;
+    std::vector<error> wrong;
+    for (auto const& file : *files) {
+        auto some = read_file(file, s.kinds, s.namespace_);
+        if (!some)
+            wrong.push_back(some.error());
+        else
+            all.insert(all.end(), some->begin(), some->end());
+    }
+    if (!wrong.empty()) {
+        auto first = wrong.front();
+        for (std::size_t i = 1; i < wrong.size(); ++i)
+            first.add(wrong[i]);
+        return first;
+    }
+    in_order_of_need(all);
+    return all;
+}
+
+podium::result<model::kind_entry const*> kind_of(session const& s, std::string const& name)
+{
+    if (auto const* const kind = s.kinds.find(name))
+        return kind;
+    std::string known;
+    for (auto const& k : s.kinds.kinds())
+        known += (known.empty() ? "" : ", ") + std::string(k.plural);
+    return error{errc::not_found, "no kind \"" + name + "\"; there are " + known, {}, {}};
+}
+
+std::string escaped(std::string_view text)
+{
+    std::string out;
+    for (char const c : text) {
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+            c == '.' || c == '_') {
+            out += c;
+        } else {
+            out += '%';
+            out += "0123456789ABCDEF"[static_cast<unsigned char>(c) >> 4];
+            out += "0123456789ABCDEF"[static_cast<unsigned char>(c) & 15];
+        }
+    }
+    return out;
+}
+
+// -- apply -------------------------------------------------------------------------------------------
+
+constexpr char const apply_usage[] = R"(usage: podium apply -f PATH... [-n NAMESPACE] [--socket PATH]
+
+Brings objects to what manifests say: a three-way merge of what was applied last, what is there, and the manifest.
+What others have written stays.
+
+  -f PATH          a file, a folder of *.yaml, *.yml and *.json, or - for stdin; may be given several times
+  -n NAMESPACE     for objects that name none (default)
+  --socket PATH    of the podium that is up
+)";
+
+asio::awaitable<int> do_apply(session const& s)
+{
+    if (!s.args.has("-f") || !s.args.words.empty())
+        co_return failed({errc::invalid, "expected -f PATH", {}, {}}, 2);
+    auto const all = manifests(s);
+    if (!all)
+        co_return failed(all.error());
+    int code = 0;
+    api_call const ask = [&](api::request r) { return s.call(std::move(r)); };
+    for (auto const& m : *all) {
+        auto const done = co_await apply_one(ask, s.kinds, m);
+        if (done) {
+            std::cout << short_name(*s.kinds.find(m.object.kind), m.object.name()) << ' '
+                      << to_string(done->what) << std::endl;
+            continue;
+        }
+        code = failed(done.error());
+        if (done.error().code == errc::unavailable)
+            break;
+    }
+    co_return code;
+}
+
+// -- get ---------------------------------------------------------------------------------------------
+
+constexpr char const get_usage[] = R"(usage: podium get KIND [NAME] [OPTION...]
+       podium get KIND/NAME [OPTION...]
+
+Shows objects. KIND is pods, deployments, services, nodes, events, ... or a short form (po, deploy, svc), several
+joined by commas, or all.
+
+  -n NAMESPACE      (default)
+  -A                of all namespaces
+  -l SELECTOR       only those whose labels match: app=web,tier!=db
+  -o FORMAT         wide, json, yaml or name
+  -w                go on and show what changes
+  --socket PATH     of the podium that is up
+)";
+
+bool plain(std::string const& text)
+{
+    auto const fine = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' ||
+            c == '.' || c == '-' || c == '_';
+    };
+    return !text.empty() && ((text[0] >= 'a' && text[0] <= 'z') || (text[0] >= 'A' && text[0] <= 'Z')) &&
+        std::ranges::all_of(text, fine) && podium::yaml::resolve(text).is_string();
+}
+
+// As deep as the objects of the scheme are, which is bounded.
+void write_yaml(std::string& out, json const& v, std::size_t indent, bool in_list)
+{
+    auto const scalar = [&](json const& x) {
+        return x.is_string() && plain(x.get_ref<std::string const&>()) ? x.get<std::string>() : x.dump();
+    };
+    bool first = in_list;
+    auto const nested = [&](json const& x, std::size_t deeper, bool list_item) {
+        if (!x.is_structured() || x.empty()) {
+            out += ' ' + (x.is_structured() ? x.dump() : scalar(x)) + '\n';
+        } else if (list_item) {
+            out += ' ';
+            write_yaml(out, x, deeper, true);
+        } else {
+            out += '\n';
+            write_yaml(out, x, deeper, false);
+        }
+    };
+    if (v.is_array())
+        for (auto const& item : v) {
+            out += (first ? std::string{} : std::string(indent, ' ')) + '-';
+            first = false;
+            nested(item, indent + 2, true);
+        }
+    else
+        for (auto const& [key, value] : v.items()) {
+            out += (first ? std::string{} : std::string(indent, ' ')) +
+                (plain(key) ? key : json(key).dump()) + ':';
+            first = false;
+            nested(value, value.is_array() ? indent : indent + 2, false);
+        }
+}
+
+struct getting {
+    session const& s;
+    model::kind_entry const& kind;
+    std::string target;  // of the list, with its query
+    bool wide, everywhere, titled;
+    std::string format;
+    std::vector<std::size_t> widths{};
+
+    table_row line(json const& o) const
+    {
+        auto r = cells(kind.plural, o, wide, podium::store::clock::now());
+        if (titled)
+            r.front() = kind.singular() + '/' + r.front();
+        if (everywhere && kind.namespaced)
+            r.insert(r.begin(), o["metadata"].value("namespace", ""));
+        return r;
+    }
+    table_row heading() const
+    {
+        auto r = headings(kind.plural, wide);
+        if (everywhere && kind.namespaced)
+            r.insert(r.begin(), "NAMESPACE");
+        return r;
+    }
+    void show(std::vector<json> const& objects, bool with_heading)
+    {
+        if (format == "json" || format == "yaml" || format == "name") {
+            for (auto const& o : objects) {
+                if (format == "name") {
+                    std::cout << short_name(kind, o["metadata"].value("name", "")) << '\n';
+                } else if (format == "json") {
+                    std::cout << o.dump(4) << '\n';
+                } else {
+                    std::string out;
+                    write_yaml(out, o, 0, false);
+                    std::cout << (objects.size() > 1 ? "---\n" : "") << out;
+                }
+            }
+        } else {
+            std::vector<table_row> rows;
+            if (with_heading && !objects.empty())
+                rows.push_back(heading());
+            for (auto const& o : objects)
+                rows.push_back(line(o));
+            std::cout << ::set_table(rows, widths);
+        }
+        std::cout.flush();
+    }
+};
+
+asio::awaitable<podium::result<void>> get_kind(getting g, std::string const& name, bool follow, bool& any)
+{
+    bool with_heading = true;
+    for (;;) {
+        auto const list = co_await g.s.ask(request(g.target));
+        if (!list)
+            co_return list.error();
+        std::vector<json> objects;
+        for (auto const& o : (*list)["items"])
+            objects.push_back(o);
+        if (g.kind.plural == "events")
+            std::ranges::stable_sort(
+                objects, {}, [](json const& o) { return o.value("lastTimestamp", std::string{}); });
+        if (!name.empty() && objects.empty() && !follow)
+            co_return error{
+                errc::not_found, std::string(g.kind.plural) + " \"" + name + "\" not found", {}, {}};
+        any = any || !objects.empty();
+        if (g.format == "json" && name.empty() && !follow) {
+            std::cout << list->dump(4) << '\n';
+            co_return podium::result<void>{};
+        }
+        g.show(objects, with_heading);
+        with_heading = objects.empty();
+        if (!follow)
+            co_return podium::result<void>{};
+        auto const from = (*list)["metadata"].value("resourceVersion", "0");
+        bool expired = false;
+        auto const over = co_await g.s.client.watch(
+            g.target + "&watch=1&resourceVersion=" + from, [&](std::string const& text) {
+                auto const event = model::parse_json(text);
+                if (!event || !event->is_object() || event->value("type", "") == "ERROR") {
+                    expired = true;
+                    return false;
+                }
+                auto object = event->value("object", json::object());
+                if (event->value("type", "") == "DELETED" && g.format.empty()) {
+                    auto r = g.line(object);
+                    r.push_back("(deleted)");
+                    std::cout << ::set_table({r}, g.widths) << std::flush;
+                    return true;
+                }
+                g.show({object}, with_heading);
+                with_heading = false;
+                return true;
+            });
+        if (!over && over.error().code != errc::compacted)
+            co_return over.error();
+        if (over && !expired)
+            co_return podium::result<void>{};
+    }
+}
+
+asio::awaitable<int> do_get(session const& s)
+{
+    auto words = s.args.words;
+    if (words.size() == 1)
+        if (auto const slash = words[0].find('/'); slash != std::string::npos)
+            words = {words[0].substr(0, slash), words[0].substr(slash + 1)};
+    if (words.empty() || words.size() > 2)
+        co_return failed({errc::invalid, "expected KIND [NAME]", {}, {}}, 2);
+    auto const format = s.args.value("-o");
+    if (!format.empty() && format != "wide" && format != "json" && format != "yaml" && format != "name")
+        co_return failed({errc::invalid, "-o: expected wide, json, yaml or name", {}, {}}, 2);
+    std::vector<std::string> names;
+    auto const list = words[0] == "all" ? std::string("pods,services,deployments,replicasets") : words[0];
+    for (std::string_view rest = list; !rest.empty();) {
+        names.emplace_back(rest.substr(0, rest.find(',')));
+        rest.remove_prefix(std::min(rest.size(), names.back().size() + 1));
+    }
+    bool const follow = s.args.has("-w"), everywhere = s.args.has("-A");
+    if (follow && names.size() > 1)
+        co_return failed({errc::invalid, "-w: expected one kind", {}, {}}, 2);
+    std::string shape, name;
+    if (format != "wide")
+        shape = format;
+    if (words.size() == 2)
+        name = words[1];
+    bool any = false, first = true;
+    for (auto const& n : names) {
+        auto const kind = kind_of(s, n);
+        if (!kind)
+            co_return failed(kind.error());
+        auto target = api::path_of((*kind)->api_version, (*kind)->plural,
+            (*kind)->namespaced && !everywhere ? s.namespace_ : std::string{});
+        target += "?labelSelector=" + escaped(s.args.value("-l"));
+        if (words.size() == 2)
+            target += "&fieldSelector=metadata.name%3D" + escaped(words[1]);
+        bool some = false;
+        if (!first && any && (format.empty() || format == "wide"))
+            std::cout << '\n';
+        getting wanted{s, **kind, target, format == "wide", everywhere, names.size() > 1, shape};
+        auto const done = co_await get_kind(wanted, name, follow, some);
+        if (!done)
+            co_return failed(done.error());
+        any = any || some;
+        first = false;
+    }
+    if (!any && format.empty())
+        std::cerr << "nothing found" << (everywhere ? "" : " in namespace " + s.namespace_) << '\n';
+    co_return 0;
+}
+
+// -- delete ------------------------------------------------------------------------------------------
+
+constexpr char const delete_usage[] = R"(usage: podium delete KIND NAME... [-n NAMESPACE] [--now] [-w]
+       podium delete KIND/NAME [...]
+       podium delete -f PATH... [...]
+
+Takes objects away. Pods leave the services first, finish the requests they have, and get SIGTERM then.
+
+  -f PATH          delete what these manifests name
+  -n NAMESPACE     (default)
+  --now            pods are ended at once, whatever they are doing
+  -w               wait until the objects are gone
+  --socket PATH    of the podium that is up
+)";
+
+asio::awaitable<int> do_delete(session const& s)
+{
+    struct target {
+        model::kind_entry const* kind;
+        std::string namespace_, name;
+    };
+    std::vector<target> all;
+    if (s.args.has("-f")) {
+        auto const read = manifests(s);
+        if (!read)
+            co_return failed(read.error());
+        for (auto const& m : *read)
+            all.push_back({s.kinds.find(m.object.kind), std::string(m.object.namespace_()),
+                std::string(m.object.name())});
+        std::ranges::reverse(all);
+    } else {
+        auto words = s.args.words;
+        if (words.size() == 1)
+            if (auto const slash = words[0].find('/'); slash != std::string::npos)
+                words = {words[0].substr(0, slash), words[0].substr(slash + 1)};
+        if (words.size() < 2)
+            co_return failed({errc::invalid, "expected KIND NAME, or -f PATH", {}, {}}, 2);
+        auto const kind = kind_of(s, words[0]);
+        if (!kind)
+            co_return failed(kind.error());
+        for (std::size_t i = 1; i < words.size(); ++i)
+            all.push_back({*kind, (*kind)->namespaced ? s.namespace_ : std::string{}, words[i]});
+    }
+    int code = 0;
+    for (auto const& t : all) {
+        auto const path = api::path_of(t.kind->api_version, t.kind->plural, t.namespace_, escaped(t.name));
+        auto asked =
+            request(path + (s.args.has("--now") ? "?gracePeriodSeconds=0" : ""), api::method::delete_);
+        auto const done = co_await s.ask(std::move(asked));
+        if (!done) {
+            code = failed(done.error());
+            continue;
+        }
+        std::cout << short_name(*t.kind, t.name) << " deleted" << std::endl;
+    }
+    if (s.args.has("-w"))
+        for (auto const& t : all) {
+            auto const list = api::path_of(t.kind->api_version, t.kind->plural, t.namespace_) +
+                "?fieldSelector=metadata.name%3D" + escaped(t.name);
+            auto const now = co_await s.ask(request(list));
+            if (!now || (*now)["items"].empty())
+                continue;
+            auto const from = (*now)["metadata"].value("resourceVersion", "0");
+            (void)co_await s.client.watch(list + "&watch=1&resourceVersion=" + from,
+                [](std::string const& text) { return !text.starts_with(R"({"type":"DELETED")"); });
+        }
+    co_return code;
+}
+
+// -- rollout -----------------------------------------------------------------------------------------
+
+constexpr char const rollout_usage[] = R"(usage: podium rollout status deployment/NAME [-n NAMESPACE]
+       podium rollout undo deployment/NAME [-n NAMESPACE]
+
+status waits until the rollout is done, and fails when it exceeds its deadline. undo goes back to the revision
+before, as a rollout of its own.
+
+  -n NAMESPACE     (default)
+  --socket PATH    of the podium that is up
+)";
+
+asio::awaitable<podium::result<void>> undo(session const& s, std::string const& path, std::string const& name)
+{
+    auto const live = co_await s.ask(request(path));
+    if (!live)
+        co_return live.error();
+    auto const sets = co_await s.ask(request(api::path_of("apps/v1", "replicasets", s.namespace_)));
+    if (!sets)
+        co_return sets.error();
+    constexpr char const* revision = "deployment.kubernetes.io/revision";
+    auto const of = [&](json const& o) {
+        auto const text = o["metadata"].value("annotations", json::object()).value(revision, "0");
+        return std::strtol(text.c_str(), nullptr, 10);
+    };
+    json const* best = nullptr;
+    for (auto const& set : (*sets)["items"])
+        for (auto const& owner : set["metadata"].value("ownerReferences", json::array()))
+            if (owner.value("uid", "") == (*live)["metadata"].value("uid", "-") && of(set) < of(*live) &&
+                (!best || of(set) > of(*best)))
+                best = &set;
+    if (!best)
+        co_return error{errc::not_found, "deployment \"" + name + "\" has no revision to go back to", {}, {}};
+    auto next = *live;
+    next["spec"]["template"] = (*best)["spec"]["template"];
+    if (next["spec"]["template"]["metadata"].contains("labels"))
+        next["spec"]["template"]["metadata"]["labels"].erase("pod-template-hash");
+    auto const done = co_await s.ask(request(path, api::method::put, next.dump()));
+    if (!done)
+        co_return done.error();
+    std::cout << "deployment.apps/" << name << " rolled back to revision " << of(*best) << std::endl;
+    co_return podium::result<void>{};
+}
+
+asio::awaitable<int> do_rollout(session const& s)
+{
+    auto const& words = s.args.words;
+    auto const slash = words.size() == 2 ? words[1].find('/') : std::string::npos;
+    auto const* const kind = slash == std::string::npos ? nullptr : s.kinds.find(words[1].substr(0, slash));
+    if (!kind || kind->plural != "deployments" || (words[0] != "status" && words[0] != "undo"))
+        co_return failed({errc::invalid, "expected status or undo, and deployment/NAME", {}, {}}, 2);
+    auto const name = words[1].substr(slash + 1);
+    auto const path = api::path_of("apps/v1", "deployments", s.namespace_, escaped(name));
+    if (words[0] == "undo") {
+        auto const done = co_await undo(s, path, name);
+        co_return done ? 0 : failed(done.error());
+    }
+    auto const exists = co_await s.ask(request(path));
+    if (!exists)
+        co_return failed(exists.error());
+    int code = 1;
+    std::string last;
+    auto const number = [](json const& o, char const* field) {
+        auto const v = o.is_object() ? o.value(field, json()) : json();
+        return v.is_number() ? v.get<long>() : 0L;
+    };
+    auto const over = co_await s.client.watch(api::path_of("apps/v1", "deployments", s.namespace_) +
+            "?watch=1&fieldSelector=metadata.name%3D" + escaped(name),
+        [&](std::string const& text) {
+            auto const event = model::parse_json(text);
+            if (!event || !event->is_object() || event->value("type", "") == "DELETED") {
+                failed({errc::not_found, "the deployment is gone", {}, {}});
+                return false;
+            }
+            auto const& o = (*event)["object"];
+            auto const status = o.value("status", json::object());
+            auto const wanted = number(o["spec"], "replicas");
+            for (auto const& c : status.value("conditions", json::array()))
+                if (c.value("reason", "") == "ProgressDeadlineExceeded") {
+                    failed({errc::deadline, "deployment \"" + name + "\" exceeded its progress deadline", {},
+                        {}});
+                    return false;
+                }
+            bool const seen = number(status, "observedGeneration") >= number(o["metadata"], "generation");
+            auto const updated = number(status, "updatedReplicas"), all = number(status, "replicas"),
+                       available = number(status, "availableReplicas");
+            if (seen && updated == wanted && all == wanted && available == wanted) {
+                std::cout << "deployment \"" << name << "\" successfully rolled out" << std::endl;
+                code = 0;
+                return false;
+            }
+            auto const line = std::to_string(updated) + " of " + std::to_string(wanted) + " updated, " +
+                std::to_string(available) + " available, " + std::to_string(all - updated) + " old";
+            if (line != last)
+                std::cout << (last = line) << std::endl;
+            return true;
+        });
+    co_return over ? code : failed(over.error());
+}
+
+}  // namespace
+
+int apply(std::vector<std::string> const& args)
+{
+    return command(args, apply_usage, do_apply,
+        {{"--help -h"}, {"-f --filename", true}, {"-n --namespace", true}, {"--socket", true}});
+}
+int get(std::vector<std::string> const& args)
+{
+    return command(args, get_usage, do_get,
+        {{"--help -h"}, {"-n --namespace", true}, {"-A --all-namespaces"}, {"-l --selector", true},
+            {"-o --output", true}, {"-w --watch"}, {"--socket", true}});
+}
+int delete_(std::vector<std::string> const& args)
+{
+    return command(args, delete_usage, do_delete,
+        {{"--help -h"}, {"-f --filename", true}, {"-n --namespace", true}, {"--now"}, {"-w --wait"},
+            {"--socket", true}});
+}
+int rollout(std::vector<std::string> const& args)
+{
+    return command(
+        args, rollout_usage, do_rollout, {{"--help -h"}, {"-n --namespace", true}, {"--socket", true}});
+}

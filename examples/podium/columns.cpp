@@ -1,0 +1,242 @@
+#include "columns.hpp"
+
+#include <podium/model/time.hpp>
+
+#include <algorithm>
+
+using podium::model::json;
+
+namespace {
+
+json const& at(json const& o, std::initializer_list<char const*> path)
+{
+    static json const none;
+    auto const* here = &o;
+    for (auto const* const key : path) {
+        if (!here->is_object() || !here->contains(key))
+            return none;
+        here = &(*here)[key];
+    }
+    return *here;
+}
+std::string text(json const& v, std::string otherwise = "<none>")
+{
+    return v.is_string() ? v.get<std::string>() : v.is_null() ? otherwise : v.dump();
+}
+std::string number(json const& v)
+{
+    return v.is_number() ? v.dump() : "0";
+}
+std::string condition(json const& o, std::string_view type)
+{
+    for (auto const& c : at(o, {"status", "conditions"}))
+        if (text(at(c, {"type"})) == type)
+            return text(at(c, {"status"}));
+    return "Unknown";
+}
+
+struct pod_state {
+    std::size_t ready = 0, all = 0;
+    long restarts = 0;
+    std::string word;
+};
+pod_state state_of(json const& pod)
+{
+    pod_state s;
+    s.all = at(pod, {"spec", "containers"}).size();
+    s.word = text(at(pod, {"status", "phase"}), "Pending");
+    if (auto const& reason = at(pod, {"status", "reason"}); reason.is_string() && !reason.empty())
+        s.word = text(reason);
+    for (auto const* const list : {"initContainerStatuses", "containerStatuses"})
+        for (auto const& c : at(pod, {"status", list})) {
+            if (list == std::string_view("containerStatuses")) {
+                s.ready += at(c, {"ready"}) == true;
+                s.restarts += at(c, {"restartCount"}).is_number() ? at(c, {"restartCount"}).get<long>() : 0;
+            }
+            for (auto const* const state : {"waiting", "terminated"})
+                if (auto const& why = at(c, {"state", state, "reason"});
+                    why.is_string() && why != "Completed")
+                    s.word = (list == std::string_view("initContainerStatuses") ? "Init:" : "") + text(why);
+        }
+    if (!at(pod, {"metadata", "deletionTimestamp"}).is_null())
+        s.word = "Terminating";
+    else if (at(pod, {"status", "drain"}).is_object())
+        s.word = "Draining";
+    return s;
+}
+
+std::string ports_of(json const& list, char const* field)
+{
+    std::string out;
+    for (auto const& p : list)
+        out += (out.empty() ? "" : ",") + number(at(p, {field})) + '/' + text(at(p, {"protocol"}), "TCP");
+    return out.empty() ? "<none>" : out;
+}
+
+}  // namespace
+
+std::string age(podium::duration d)
+{
+    auto const s =
+        std::max<long>(0, static_cast<long>(std::chrono::duration_cast<std::chrono::seconds>(d).count()));
+    auto const two = [](long a, char const* x, long b, char const* y) {
+        return std::to_string(a) + x + (b != 0 ? std::to_string(b) + y : "");
+    };
+    if (s < 120)
+        return std::to_string(s) + 's';
+    if (s < 600)
+        return two(s / 60, "m", s % 60, "s");
+    if (s < 3 * 3600)
+        return std::to_string(s / 60) + 'm';
+    if (s < 8 * 3600)
+        return two(s / 3600, "h", s / 60 % 60, "m");
+    if (s < 48 * 3600)
+        return std::to_string(s / 3600) + 'h';
+    return std::to_string(s / 86400) + 'd';
+}
+
+std::string age(json const& stamp, podium::time_point now)
+{
+    podium::model::time t;
+    if (!stamp.is_string() || !from_text(stamp.get_ref<std::string const&>(), t))
+        return "<unknown>";
+    return age(now - t.at);
+}
+
+table_row headings(std::string_view plural, bool wide)
+{
+    table_row r{"NAME"};
+    auto const add = [&](std::initializer_list<char const*> more) {
+        r.insert(r.end(), more.begin(), more.end());
+    };
+    if (plural == "pods") {
+        add({"READY", "STATUS", "RESTARTS", "AGE"});
+        if (wide)
+            add({"IP", "NODE"});
+    } else if (plural == "deployments") {
+        add({"READY", "UP-TO-DATE", "AVAILABLE", "AGE"});
+        if (wide)
+            add({"IMAGES"});
+    } else if (plural == "replicasets") {
+        add({"DESIRED", "CURRENT", "READY", "AGE"});
+    } else if (plural == "services") {
+        add({"TYPE", "CLUSTER-IP", "PORT(S)", "AGE"});
+    } else if (plural == "nodes") {
+        add({"STATUS", "AGE"});
+        if (wide)
+            add({"CPU", "MEMORY", "INTERNAL-IP"});
+    } else if (plural == "events") {
+        r = {"LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"};
+    } else if (plural == "endpointslices") {
+        add({"PORTS", "ENDPOINTS", "AGE"});
+    } else if (plural == "namespaces") {
+        add({"STATUS", "AGE"});
+    } else if (plural == "configmaps" || plural == "secrets") {
+        add({"DATA", "AGE"});
+    } else {
+        add({"AGE"});
+    }
+    return r;
+}
+
+table_row cells(std::string_view plural, json const& o, bool wide, podium::time_point now)
+{
+    table_row r{text(at(o, {"metadata", "name"}))};
+    auto const born = age(at(o, {"metadata", "creationTimestamp"}), now);
+    auto const add = [&](std::initializer_list<std::string> more) {
+        r.insert(r.end(), more.begin(), more.end());
+    };
+    if (plural == "pods") {
+        auto const s = state_of(o);
+        add({std::to_string(s.ready) + '/' + std::to_string(s.all), s.word, std::to_string(s.restarts),
+            born});
+        if (wide)
+            add({text(at(o, {"status", "podIP"})), text(at(o, {"spec", "nodeName"}))});
+    } else if (plural == "deployments") {
+        add({number(at(o, {"status", "readyReplicas"})) + '/' + number(at(o, {"spec", "replicas"})),
+            number(at(o, {"status", "updatedReplicas"})), number(at(o, {"status", "availableReplicas"})),
+            born});
+        if (wide) {
+            std::string images;
+            for (auto const& c : at(o, {"spec", "template", "spec", "containers"}))
+                images += (images.empty() ? "" : ",") + text(at(c, {"image"}));
+            add({images});
+        }
+    } else if (plural == "replicasets") {
+        add({number(at(o, {"spec", "replicas"})), number(at(o, {"status", "replicas"})),
+            number(at(o, {"status", "readyReplicas"})), born});
+    } else if (plural == "services") {
+        add({text(at(o, {"spec", "type"})), text(at(o, {"spec", "clusterIP"})),
+            ports_of(at(o, {"spec", "ports"}), "port"), born});
+    } else if (plural == "nodes") {
+        std::string status = condition(o, "Ready") == "True" ? "Ready" : "NotReady";
+        if (at(o, {"spec", "unschedulable"}) == true)
+            status += ",SchedulingDisabled";
+        add({status, born});
+        if (wide) {
+            std::string ip = "<none>";
+            for (auto const& a : at(o, {"status", "addresses"}))
+                if (at(a, {"type"}) == "InternalIP")
+                    ip = text(at(a, {"address"}));
+            add({text(at(o, {"status", "capacity", "cpu"})), text(at(o, {"status", "capacity", "memory"})),
+                ip});
+        }
+    } else if (plural == "events") {
+        auto object = text(at(o, {"involvedObject", "kind"}));
+        std::ranges::transform(
+            object, object.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
+        auto const& count = at(o, {"count"});
+        r = {age(at(o, {"lastTimestamp"}), now), text(at(o, {"type"})), text(at(o, {"reason"})),
+            object + '/' + text(at(o, {"involvedObject", "name"})),
+            text(at(o, {"message"})) + (count.is_number() && count > 1 ? " (x" + count.dump() + ")" : "")};
+    } else if (plural == "endpointslices") {
+        std::string all;
+        for (auto const& e : at(o, {"endpoints"}))
+            for (auto const& a : at(e, {"addresses"}))
+                all += (all.empty() ? "" : ",") + text(a) +
+                    (at(e, {"conditions", "ready"}) == false ? "(not ready)" : "");
+        add({ports_of(at(o, {"ports"}), "port"), all.empty() ? "<none>" : all, born});
+    } else if (plural == "namespaces") {
+        add({text(at(o, {"status", "phase"})), born});
+    } else if (plural == "configmaps" || plural == "secrets") {
+        add({std::to_string(at(o, {"data"}).size() + at(o, {"binaryData"}).size()), born});
+    } else {
+        add({born});
+    }
+    for (auto& cell : r)
+        cell = harmless(cell);
+    return r;
+}
+
+std::string harmless(std::string_view text)
+{
+    std::string out;
+    for (char const c : text)
+        if (c == '\n' || c == '\t')
+            out += ' ';
+        else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+            out += '?';
+        else
+            out += c;
+    return out;
+}
+
+std::string set_table(std::vector<table_row> const& rows, std::vector<std::size_t>& widths)
+{
+    for (auto const& r : rows)
+        for (std::size_t i = 0; i < r.size(); ++i) {
+            if (i == widths.size())
+                widths.push_back(0);
+            widths[i] = std::max(widths[i], r[i].size());
+        }
+    std::string out;
+    for (auto const& r : rows) {
+        for (std::size_t i = 0; i < r.size(); ++i) {
+            out += r[i];
+            if (i + 1 < r.size())
+                out.append(widths[i] - r[i].size() + 3, ' ');
+        }
+        out += '\n';
+    }
+    return out;
+}
