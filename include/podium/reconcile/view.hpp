@@ -64,6 +64,13 @@ struct by_name {
     bool operator()(place const* a, name_ref const& b) const { return a->name() < b; }
     bool operator()(name_ref const& a, place const* b) const { return a < b->name(); }
 };
+
+/// Orders objects of several kinds; no two are equal, since a kind's name is unique in a store.
+inline constexpr auto by_kind_and_name = [](object const& a, object const& b) {
+    return std::tuple(std::string_view(a.kind->name), a.namespace_(), a.name()) <
+        std::tuple(std::string_view(b.kind->name), b.namespace_(), b.name());
+};
+
 using posting = std::set<place const*, by_name>;
 using postings = std::unordered_map<std::string, posting, text_hash, std::equal_to<>>;
 
@@ -195,7 +202,7 @@ public:
             if (auto const it = t->by_owner.find(uid); it != t->by_owner.end())
                 for (auto const* p : it->second)
                     out.push_back(p->now);
-        std::ranges::stable_sort(out, {}, [](object const& o) { return o.kind->name; });
+        std::ranges::sort(out, detail::by_kind_and_name);
         return out;
     }
     /// visit(object) for all of a kind, in one namespace or (empty) in all, in the order of names.
@@ -215,7 +222,7 @@ public:
             for (auto it = t->all.lower_bound(detail::name_ref{namespace_, {}});
                 it != t->all.end() && (*it)->now.namespace_() == namespace_; ++it)
                 out.push_back((*it)->now);
-        std::ranges::stable_sort(out, {}, [](object const& o) { return o.kind->name; });
+        std::ranges::sort(out, detail::by_kind_and_name);
         return out;
     }
     /// The object that a reference names by its kind's name, in that namespace or cluster-wide.
