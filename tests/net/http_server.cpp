@@ -151,9 +151,9 @@ TEST_CASE("net: a watch streams lines as they come, ends, or is cancelled when t
                     co_await soon([&] { return open; });
                     (void)co_await out.write("o\r\n\nlast");
                     if (forever) {
-                        asio::steady_timer never(
+                        asio::steady_timer endless(
                             co_await asio::this_coro::executor, std::chrono::steady_clock::time_point::max());
-                        co_await never.async_wait(asio::use_awaitable);
+                        co_await endless.async_wait(asio::use_awaitable);
                     }
                 });
         });

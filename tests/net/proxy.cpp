@@ -343,7 +343,7 @@ TEST_CASE("net: ambiguous or oversized requests are refused and the connection e
              {"a length over 64 bits",
                  "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999999999999\r\n\r\n", 400},
              {"blank before the colon", "GET / HTTP/1.1\r\nHost : h\r\n\r\n", 400},
-             {"NUL in a header", std::string("GET / HTTP/1.1\r\nHost: h\r\nX: a\0b\r\n\r\n", 38), 400},
+             {"NUL in a header", std::string("GET / HTTP/1.1\r\nHost: h\r\nX: a\0b\r\n\r\n", 35), 400},
              {"no host", "GET / HTTP/1.1\r\n\r\n", 400},
              {"two hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400},
              {"another version", "GET / HTTP/3.7\r\nHost: h\r\n\r\n", 400},
@@ -586,8 +586,9 @@ TEST_CASE("net: no request is lost while endpoints come and go under load, by th
     auto const load = [&](int number) -> asio::awaitable<void> {
         ++under_way;
         auto client = f.client();
-        for (int i = 0; !stop; ++i) {
-            auto const target = '/' + std::to_string(number) + '-' + std::to_string(i);
+        int i = 0;
+        while (!stop) {
+            auto const target = '/' + std::to_string(number) + '-' + std::to_string(++i);
             sent.insert(target);
             auto const text = i % 2 == 0
                 ? get(target)
