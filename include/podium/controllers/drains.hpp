@@ -10,8 +10,10 @@
 /// The deletion requires the slices at the versions that were read, so a pod that came back into one in
 /// the meantime is seen. An acknowledgement belongs to one instance of a router and to no later one; a
 /// router that has not renewed for `router_timeout`, on this observer's clock, no longer holds a drain (it
-/// has stopped taking requests by itself before that: see `net`). A router that joins serves from a
-/// snapshot that is not older than its registration, hence without the pod.
+/// has stopped taking requests by itself before that: see `net`). The deletion requires the status of such
+/// a router too: a view that comes late looks like a router that fell silent, and only the store knows
+/// better. A router that joins serves from a snapshot that is not older than its registration, hence
+/// without the pod.
 
 #include <podium/controllers/pods.hpp>
 #include <podium/model/endpoint_slice.hpp>
@@ -90,8 +92,10 @@ private:
             p.require(slice);
         }
         for (auto const router : view.template all<model::router_status>()) {
-            if (now - router.seen >= router_timeout)
+            if (now - router.seen >= router_timeout) {
+                p.require(router);  // if it renewed after all, it was this view that was late
                 continue;
+            }
             p.wake_at(router.seen + router_timeout);
             if (auto const it = router->status.in_flight.find(uid);
                 it != router->status.in_flight.end() && it->second > 0)

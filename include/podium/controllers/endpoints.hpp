@@ -3,7 +3,9 @@
 ///
 /// One slice for each set of resolved ports (a named target port may differ from pod to pod); nearly
 /// always that is one slice. A slice raises its own `metadata.generation` when it changes: routers
-/// acknowledge generations. A draining pod is out of the slice; one that was deleted without a drain
+/// acknowledge generations. The first one is the revision that it was computed from, so the slice of a
+/// service that was deleted and made again never goes back to a generation that was acknowledged for its
+/// namesake. A draining pod is out of the slice; one that was deleted without a drain
 /// stays as terminating, the last resort when nothing is ready.
 ///
 /// A pod that joins a slice is required to be at the version that was read: so a pod that is marked for
@@ -94,14 +96,14 @@ struct endpoints {
             require_newcomers(p, before, slice, by_uid);
             if (before)
                 old.erase(it);
-            put(p, before, std::move(slice));
+            put(p, view.at(), before, std::move(slice));
         }
         for (auto const& [slice_name, slice] : old) {
             if (slice->endpoints.empty())
                 continue;  // it was told to be empty, and its generation goes on
             auto empty = *slice;
             empty.endpoints.clear();
-            put(p, slice, std::move(empty));
+            put(p, view.at(), slice, std::move(empty));
         }
         return p;
     }
@@ -199,11 +201,11 @@ private:
             if (!known.contains(e.target_ref->uid))
                 p.require(by_uid.find(e.target_ref->uid)->second);
     }
-    static void put(reconcile::plan& p, reconcile::handle<model::endpoint_slice> const& before,
-        model::endpoint_slice after)
+    static void put(reconcile::plan& p, reconcile::revision seen,
+        reconcile::handle<model::endpoint_slice> const& before, model::endpoint_slice after)
     {
         if (!before) {
-            after.metadata.generation = 1;
+            after.metadata.generation = static_cast<std::int64_t>(reconcile::number(seen));
             p.create(std::move(after));
             return;
         }
