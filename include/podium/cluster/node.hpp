@@ -281,6 +281,9 @@ private:
     static void commit(core_ptr const& c, podium::agent::commitment p)
     {
         auto const number = ++c->last_commit;
+        for (auto& w : p.what.writes)
+            if (w.what == reconcile::verb::create)
+                w.which.kind->stamp(w.data.get(), store::clock::now());
         auto const& plan = c->commits.emplace(number, std::move(p.what)).first->second;
         c->with.store.commit(
             plan.whole(), [c, number, ticket = p.ticket, boot = c->boot](reconcile::committed answer) {

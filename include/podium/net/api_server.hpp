@@ -58,11 +58,9 @@ public:
     /// All that waits; empty: it is over, or the caller was cancelled.
     asio::awaitable<std::string> next()
     {
-        while (waiting_.empty() && !ended_)
-            if ((co_await asio::this_coro::cancellation_state).cancelled() != asio::cancellation_type::none)
-                break;
-            else
-                co_await news_.async_wait(as_result);
+        auto const cancellation = co_await asio::this_coro::cancellation_state;
+        while (waiting_.empty() && !ended_ && cancellation.cancelled() == asio::cancellation_type::none)
+            co_await news_.async_wait(as_result);
         co_return std::exchange(waiting_, {});
     }
 
