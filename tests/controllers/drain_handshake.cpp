@@ -667,6 +667,7 @@ struct large_world : fleet<reconcile::memory_store> {
     }
     void take_random(std::mt19937_64& random)
     {
+        auto const pick = random();  // apart: the order of arguments is the compiler's
         std::vector<action> some;
         each_router_action([&](act what, std::size_t who) { some.push_back({what, who}); });
         switch (random() % 16) {
@@ -680,7 +681,7 @@ struct large_world : fleet<reconcile::memory_store> {
         case 7: return in_flight.empty() ? void() : answer(random() % in_flight.size());
         case 8: return random() % 4 == 0 ? pass() : void();
         case 9: return random() % 8 == 0 ? retire(random() % 3) : void();
-        default: return some.empty() ? void() : take(some[random() % some.size()], random());
+        default: return some.empty() ? void() : take(some[random() % some.size()], pick);
         }
     }
     /// Nothing fails any more: everyone does what is left to do, in turn.
