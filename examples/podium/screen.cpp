@@ -108,6 +108,8 @@ void screen::tell(reconcile::change const& c)
             return;
         }
         auto const r = show("pods");  // name, ready, status, restarts, age, ip, node
+        if (r[2] == "Pending" || r[2] == "ContainerCreating")
+            return;  // on its way; what keeps it is told by an event
         once(about,
             r[2] + ", " + r[1] + " ready" + (r[3] == "0" ? "" : ", " + r[3] + " restarts") +
                 (r[6] == "<none>" ? "" : ", on " + r[6]));

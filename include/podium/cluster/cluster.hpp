@@ -46,6 +46,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -342,9 +343,34 @@ private:
             n->shell.absorb(changes);
         std::erase_if(watches_, [&](watching& w) { return !w.feed->push(w.what.events(changes)); });
         std::erase_if(feeds_, [](auto const& f) { return f.use_count() == 1; });
+        for (auto const& c : changes)
+            if (auto const pod = c.object.as<model::pod>())
+                report(pod, c.deleted);
         if (observer_)
             observer_(changes);
         wake();
+    }
+    /// Why a container does not run is told as an event of its pod, once for each reason.
+    void report(reconcile::handle<model::pod> const& pod, bool deleted)
+    {
+        auto const uid = pod.uid();
+        if (deleted) {
+            reported_.erase(uid);
+            return;
+        }
+        for (auto const* const list : {&pod->status.init_container_statuses, &pod->status.container_statuses})
+            for (auto const& c : *list) {
+                if (!c.state.waiting || c.state.waiting->message.empty())
+                    continue;
+                auto const message = c.name + ": " + c.state.waiting->message;
+                if (!reported_[uid].insert(c.state.waiting->reason + message).second)
+                    continue;
+                reconcile::plan p;
+                controllers::record(p, plane_.view(), pod, controllers::event_type::warning,
+                    c.state.waiting->reason, message, "agent", store::clock::now());
+                if (!p.empty())
+                    (void)store_.commit(p.whole());
+            }
     }
     net::api_answer watch(api::watch what)
     {
@@ -412,6 +438,7 @@ private:
     std::list<std::shared_ptr<net::api_feed>> feeds_{};  ///< of all watches, to be ended with the cluster
     std::function<void(std::span<reconcile::change const>)> observer_{};
     std::vector<std::shared_ptr<asio::steady_timer>> waiting_{};  ///< of whoever awaits `changed`
+    std::map<std::string, std::set<std::string>> reported_{};  ///< by the pod's uid
     bool stopping_ = false;
     bool hurried_ = false;
 };
