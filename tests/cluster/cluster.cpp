@@ -1,0 +1,417 @@
+// A whole cluster for real: the shop's web service as processes, requests through its Service. The images are
+// expected where the build puts them: ../examples/images beside the folder of this test program.
+#include <podium/cluster.hpp>
+#include <podium/net/api_client.hpp>
+#include <podium/net/http_client.hpp>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <climits>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <doctest/doctest.h>
+#include <exception>
+#include <optional>
+#include <set>
+#include <string>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using namespace podium;
+using namespace std::chrono_literals;
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+using model::json;
+
+std::string images()
+{
+    char self[PATH_MAX];
+    auto const n = ::readlink("/proc/self/exe", self, sizeof self);
+    std::string const path(self, n > 0 ? static_cast<std::size_t>(n) : 0);
+    return path.substr(0, path.rfind('/')) + "/../examples/images";
+}
+
+std::string temporary()
+{
+    char name[] = "/tmp/podium-test-XXXXXX";
+    REQUIRE(::mkdtemp(name));
+    return name;
+}
+
+struct world {
+    std::string folder = temporary();
+    asio::io_context io;
+    cluster::local c;
+
+    explicit world(std::size_t nodes = 2, controllers::settings control = {})
+        : c(io.get_executor(), options(nodes, std::move(control)))
+    {
+        auto const started = run(c.start());
+        REQUIRE_MESSAGE(started, started.error().text());
+    }
+    ~world()
+    {
+        (void)std::remove((folder + "/a").c_str());
+        (void)std::remove(folder.c_str());
+    }
+    cluster::options options(std::size_t nodes, controllers::settings control) const
+    {
+        cluster::options o;
+        o.images = images();
+        o.socket = folder + "/a/podium.sock";
+        o.control = std::move(control);
+        o.agent.lease_renewal = 200ms;
+        o.agent.pods.restart.base = 100ms;
+        o.nodes.clear();
+        for (std::size_t i = 0; i < nodes; ++i)
+            o.nodes.push_back({.name = "node-" + std::to_string(i + 1)});
+        return o;
+    }
+
+    template<class T>
+    T run(asio::awaitable<T> work)
+    {
+        std::optional<T> out;
+        std::exception_ptr thrown;
+        asio::co_spawn(io, std::move(work), [&](std::exception_ptr e, T value) {
+            thrown = e;
+            out.emplace(std::move(value));
+        });
+        REQUIRE(until([&] { return out.has_value(); }));
+        if (thrown)
+            std::rethrow_exception(thrown);
+        return *std::move(out);
+    }
+    template<class F>
+    bool until(F const& is_so)
+    {
+        auto const deadline = std::chrono::steady_clock::now() + 2min;
+        while (!is_so()) {
+            if (std::chrono::steady_clock::now() > deadline)
+                return false;
+            io.restart();
+            io.run_one_for(20ms);
+        }
+        return true;
+    }
+    void stop()
+    {
+        bool done = false;
+        asio::co_spawn(io, c.stop(20s), [&](std::exception_ptr e) {
+            CHECK_FALSE(e);
+            done = true;
+        });
+        REQUIRE(until([&] { return done; }));
+    }
+    api::response call(api::method what, std::string target, json const& body = {})
+    {
+        api::request r{
+            .method = what, .target = std::move(target), .body = body.is_null() ? "" : body.dump()};
+        return run(c.call(std::move(r)));
+    }
+    void create(std::string const& collection, json const& body)
+    {
+        auto const made = call(api::method::post, collection, body);
+        REQUIRE_MESSAGE(made.code == 201, made.body);
+    }
+    void web(int replicas)
+    {
+        create("/api/v1/namespaces/default/services",
+            json{{"metadata", {{"name", "web"}}},
+                {"spec",
+                    {{"selector", {{"app", "web"}}},
+                        {"ports", {{{"name", "http"}, {"port", 80}, {"targetPort", 8080}}}}}}});
+        auto const toleration = [](char const* key) {
+            return json{
+                {"key", key}, {"operator", "Exists"}, {"effect", "NoExecute"}, {"tolerationSeconds", 0}};
+        };
+        json const container = {{"name", "web"}, {"image", "shop/web:1.0"},
+            {"readinessProbe", {{"httpGet", {{"path", "/readyz"}, {"port", 8080}}}, {"periodSeconds", 1}}}};
+        create("/apis/apps/v1/namespaces/default/deployments",
+            json{{"metadata", {{"name", "web"}}},
+                {"spec",
+                    {{"replicas", replicas}, {"selector", {{"matchLabels", {{"app", "web"}}}}},
+                        {"template",
+                            {{"metadata", {{"labels", {{"app", "web"}}}}},
+                                {"spec",
+                                    {{"containers", json::array({container})},
+                                        {"tolerations",
+                                            json::array({toleration("node.kubernetes.io/not-ready"),
+                                                toleration("node.kubernetes.io/unreachable")})}}}}}}}});
+        REQUIRE(until([&] { return ready() == replicas; }));
+    }
+    void scale(int replicas)
+    {
+        auto const patched = [&] {
+            api::request r{.method = api::method::patch,
+                .target = "/apis/apps/v1/namespaces/default/deployments/web",
+                .content_type = "application/merge-patch+json",
+                .body = json{{"spec", {{"replicas", replicas}}}}.dump()};
+            return run(c.call(std::move(r)));
+        }();
+        REQUIRE_MESSAGE(patched.code == 200, patched.body);
+    }
+    [[nodiscard]] std::vector<reconcile::handle<model::pod>> pods() const
+    {
+        std::vector<reconcile::handle<model::pod>> out;
+        for (auto const p : c.view().all<model::pod>())
+            out.push_back(p);
+        return out;
+    }
+    [[nodiscard]] int ready() const
+    {
+        int n = 0;
+        for (auto const& p : pods())
+            n += model::is_ready(*p) && !p->metadata.deletion_timestamp && !p->status.drain;
+        return n;
+    }
+    [[nodiscard]] std::vector<std::int32_t> processes()
+    {
+        std::vector<std::int32_t> out;
+        for (auto const& n : c.how().nodes)
+            if (auto* const at = c.node(n.name))
+                for (auto const& row : at->runtime().list())
+                    if (row.state == runtime::container_state::running)
+                        out.push_back(row.pid);
+        return out;
+    }
+    [[nodiscard]] net::address service() const
+    {
+        return net::address::tcp(c.view().get<model::service>("default", "web")->spec.cluster_ip, 80);
+    }
+};
+
+/// Requests one after another until it is told to stop.
+struct load {
+    int answered = 0;
+    std::vector<std::string> lost{};
+    int running = 0;
+    bool over = false;
+
+    void start(world& w, int clients)
+    {
+        for (int i = 0; i < clients; ++i, ++running)
+            asio::co_spawn(w.io, client(w.service()), [this](std::exception_ptr) { --running; });
+    }
+    asio::awaitable<void> client(net::address where)
+    {
+        while (!over) {
+            net::http_request r(http::verb::get, "/", 11);
+            auto const answer = co_await net::http_call(where, std::move(r));
+            if (answer && answer->result_int() == 200)
+                ++answered;
+            else
+                lost.push_back(answer ? std::to_string(answer->result_int()) : answer.error().text());
+        }
+    }
+    void stop(world& w)
+    {
+        over = true;
+        REQUIRE(w.until([&] { return running == 0; }));
+    }
+};
+
+}  // namespace
+
+TEST_CASE("cluster: a deployment's pods run, answer through their service, and are gone after the stop")
+{
+    world w;
+    w.web(2);
+    auto const first = w.processes();
+    CHECK(first.size() == 2);
+    CHECK(w.pods()[0]->status.pod_ip != w.pods()[1]->status.pod_ip);
+    CHECK(w.pods()[0]->spec.node_name != w.pods()[1]->spec.node_name);
+
+    std::set<std::string> who;
+    for (int i = 0; i < 6; ++i) {
+        net::http_request r(http::verb::get, "/", 11);
+        auto const answer = w.run(net::http_call(w.service(), std::move(r)));
+        REQUIRE_MESSAGE(answer, answer.error().text());
+        who.insert(json::parse(answer->body()).at("ip").get<std::string>());
+    }
+    CHECK(who.size() == 2);
+
+    w.stop();
+    for (auto const pid : first)
+        CHECK(::kill(pid, 0) != 0);
+    CHECK(::access((w.folder + "/a/podium.sock").c_str(), F_OK) != 0);
+}
+
+TEST_CASE("cluster: scaling down and up under requests loses none")
+{
+    world w;
+    w.web(3);
+    load l;
+    l.start(w, 4);
+    for (int const size : {1, 3, 1}) {
+        auto const before = l.answered;
+        w.scale(size);
+        REQUIRE(
+            w.until([&] { return w.pods().size() == static_cast<std::size_t>(size) && w.ready() == size; }));
+        REQUIRE(w.until([&] { return l.answered > before + 20; }));
+    }
+    l.stop(w);
+    CHECK(l.lost == std::vector<std::string>{});
+    w.stop();
+}
+
+TEST_CASE("cluster: an idle pod is let go as soon as its router has switched, not at a deadline")
+{
+    controllers::settings control;
+    control.drain.deadline = 10min;  // longer than this test waits for anything
+    world w(2, control);
+    w.web(2);
+    w.scale(1);
+    CHECK(w.until([&] { return w.pods().size() == 1; }));
+    w.stop();
+}
+
+TEST_CASE("cluster: a pod that has a request under way is ended after it")
+{
+    world w;
+    w.web(1);
+    std::optional<result<net::http_response>> slow;
+    auto const ask = [](net::address where) -> asio::awaitable<result<net::http_response>> {
+        net::http_request r(http::verb::get, "/slow?ms=3000", 11);
+        co_return co_await net::http_call(where, std::move(r));
+    };
+    asio::co_spawn(w.io, ask(w.service()),
+        [&](std::exception_ptr, result<net::http_response> answer) { slow.emplace(std::move(answer)); });
+    auto const busy = [&] {
+        for (auto const& [name, s] : w.c.traffic())
+            for (auto const& e : s.endpoints)
+                if (e.in_flight > 0)
+                    return true;
+        return false;
+    };
+    REQUIRE(w.until(busy));
+    w.scale(0);
+    bool told = false;  // the router said so before the answer was there
+    REQUIRE(w.until([&] {
+        auto const r = w.c.view().get<model::router_status>("", "router");
+        told = told || (!slow && r && !r->status.in_flight.empty());
+        if (!slow)
+            CHECK(w.pods().size() == 1);
+        return slow.has_value();
+    }));
+    CHECK(told);
+    REQUIRE_MESSAGE(*slow, slow->error().text());
+    CHECK((*slow)->result_int() == 200);
+    CHECK(w.until([&] { return w.pods().empty(); }));
+    w.stop();
+}
+
+TEST_CASE("cluster: a killed process is started again; the pods of a lost node move")
+{
+    controllers::settings control;
+    control.node_grace = 2s;
+    world w(2, control);
+    w.web(2);
+    auto const victim = w.processes().at(0);
+    REQUIRE(::kill(victim, SIGKILL) == 0);
+    auto const restarted = [&] {
+        std::int32_t restarts = 0;
+        for (auto const& p : w.pods())
+            for (auto const& s : p->status.container_statuses)
+                restarts += s.restart_count;
+        return restarts == 1 && w.ready() == 2;
+    };
+    REQUIRE(w.until(restarted));
+
+    REQUIRE(w.c.fail_node("node-1"));
+    REQUIRE(w.until([&] {
+        int elsewhere = 0;
+        for (auto const& p : w.pods())
+            elsewhere +=
+                p->spec.node_name == "node-2" && model::is_ready(*p) && !p->metadata.deletion_timestamp;
+        return elsewhere == 2;
+    }));
+    REQUIRE(w.c.recover_node("node-1"));
+    auto const node_ready = [&] {
+        auto const n = w.c.view().get<model::node>("", "node-1");
+        auto const* const r = model::find_condition(n->status.conditions, "Ready");
+        return r && r->status == model::condition_status::true_;
+    };
+    CHECK(w.until(node_ready));
+    CHECK_FALSE(w.c.fail_node("node-9"));
+    w.stop();
+}
+
+TEST_CASE("cluster: a second client on the socket sees what happens, and a broken pod says why")
+{
+    world w;
+    net::api_client client(net::address::unix_socket(w.folder + "/a/podium.sock"));
+    w.create("/api/v1/namespaces/default/pods",
+        json{{"metadata", {{"name", "broken"}}},
+            {"spec",
+                {{"containers",
+                    {{{"name", "main"}, {"image", "shop/web:1.0"}, {"command", {"/no/such"}}}}}}}});
+    json seen;
+    auto const event = [&](std::string const& line) {
+        seen = json::parse(line);
+        return seen["object"]["type"] != "Warning";
+    };
+    REQUIRE(w.run(client.watch("/api/v1/namespaces/default/events?watch=1", event)));
+    CHECK(seen["object"]["involvedObject"]["name"] == "broken");
+    CHECK(seen["object"]["reason"] == "RunContainerError");
+    CHECK(w.call(api::method::delete_, "/api/v1/namespaces/default/pods/broken").code == 200);
+    CHECK(w.until([&] { return w.pods().empty(); }));
+    w.stop();
+}
+
+TEST_CASE("cluster: a service whose address is taken says so, and serves when it is free")
+{
+    world w(1);
+    auto const prefix = w.c.cidr().substr(0, w.c.cidr().find('.', 4));
+    auto const address = prefix + ".240.77";
+    net::http_server other(w.io.get_executor(),
+        [](net::http_request) -> asio::awaitable<net::http_answer> { co_return net::answer(200, "other"); });
+    REQUIRE(other.listen(net::address::tcp(address, 80)));
+    w.create("/api/v1/namespaces/default/services",
+        json{{"metadata", {{"name", "taken"}}},
+            {"spec", {{"clusterIP", address}, {"ports", {{{"name", "http"}, {"port", 80}}}}}}});
+    auto const told = [&] {
+        for (auto const e : w.c.view().all<model::event>())
+            if (e->reason == "FailedListen")
+                return true;
+        return false;
+    };
+    CHECK(w.until(told));
+    {
+        bool done = false;
+        asio::co_spawn(w.io, other.stop(1s), [&](std::exception_ptr) { done = true; });
+        REQUIRE(w.until([&] { return done; }));
+    }
+    CHECK(w.until([&] { return w.c.traffic().contains("default/taken:http"); }));
+    w.stop();
+}
+
+TEST_CASE("cluster: options that make no sense are refused by field, and a socket in use by name")
+{
+    asio::io_context io;
+    cluster::options o;
+    o.nodes = {{.name = "a", .cpu = "many"}};
+    cluster::local bad(io.get_executor(), o);
+    std::optional<result<void>> started;
+    auto const keep = [&](std::exception_ptr, result<void> r) { started.emplace(std::move(r)); };
+    asio::co_spawn(io, bad.start(), keep);
+    io.run();
+    REQUIRE(started);
+    REQUIRE_FALSE(*started);
+    CHECK(started->error().path == "nodes.a.cpu");
+
+    world w(1);
+    cluster::options second;
+    second.socket = w.folder + "/a/podium.sock";
+    cluster::local late(w.io.get_executor(), second);
+    auto const refused = w.run(late.start());
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == errc::unavailable);
+    w.stop();
+}
