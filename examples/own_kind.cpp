@@ -23,7 +23,6 @@ struct fleet {
 };
 BOOST_DESCRIBE_STRUCT(fleet, (), (metadata, spec))
 static_assert(model::SchemeKind<fleet>);
-
 struct fleets {
     using primary = fleet;
     using owns = reconcile::types<model::replica_set>;
@@ -54,7 +53,8 @@ int main()
     boost::asio::io_context io;
     auto plane = controllers::basic_control_plane<reconcile::types<>, game::fleets>::make({}, {});
     co_spawn(io, store::drive(plane, store), boost::asio::detached);
-    io.run_for(std::chrono::milliseconds(300));
+    while (plane.view().count<model::pod>() < 2 && io.run_one_for(std::chrono::seconds(30)) != 0) {
+    }
     for (auto const pod : plane.view().all<model::pod>())
         std::cout << pod->metadata.name << " of " << pod->metadata.owner_references[0].name << '\n';
 }

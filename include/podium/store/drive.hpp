@@ -71,7 +71,13 @@ asio::awaitable<void> drive(Plane& plane, S& store, OnChange on_change, drive_op
     auto const wake = std::make_shared<alarm>(executor);
     std::size_t waiting = 0;
     bool snapshot_asked = false;
-    store.notify([wake, executor] { asio::post(executor, [wake] { wake->kick(); }); });
+    // The store may outlive the context: it must not keep a timer of it.
+    store.notify([executor, weak = std::weak_ptr<alarm>(wake)] {
+        asio::post(executor, [weak] {
+            if (auto const awake = weak.lock())
+                awake->kick();
+        });
+    });
 
     for (;;) {
         auto const now = clock::now();
