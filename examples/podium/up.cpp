@@ -184,13 +184,6 @@ asio::awaitable<int> run(arguments const& args, podium::cluster::options how)
         co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
     };
     podium::cluster::local cluster(executor, std::move(how));
-    if (auto const started = co_await cluster.start(); !started) {
-        auto e = started.error();
-        if (e.code == errc::unavailable && e.message.find("somebody else") != std::string::npos)
-            e.message += "\nAnother podium is up there; --socket takes another path.";
-        co_await cluster.stop(podium::duration::zero());
-        co_return failed(e);
-    }
     int signals = 0;
     asio::signal_set on_signal(executor, SIGINT, SIGTERM);
     auto const heard = [&](auto const& again) -> void {
@@ -203,6 +196,14 @@ asio::awaitable<int> run(arguments const& args, podium::cluster::options how)
         });
     };
     heard(heard);
+    if (auto const started = co_await cluster.start(); !started) {
+        auto e = started.error();
+        if (e.code == errc::unavailable && e.message.find("somebody else") != std::string::npos)
+            e.message += "\nAnother podium is up there; --socket takes another path.";
+        co_await cluster.stop(podium::duration::zero());
+        on_signal.cancel();
+        co_return failed(e);
+    }
 
     screen shown(cluster);
     shown.note("podium is up, listening on " + socket +

@@ -1,0 +1,363 @@
+// The program `podium` from outside: `up` as a child, the other commands beside it. Program and images are
+// expected where the build puts them: ../examples beside the folder of this test program.
+#include <podium/net/api_server.hpp>
+
+#include <chrono>
+#include <climits>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <dirent.h>
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string examples()
+{
+    char self[PATH_MAX];
+    auto const n = ::readlink("/proc/self/exe", self, sizeof self);
+    std::string const path(self, n > 0 ? static_cast<std::size_t>(n) : 0);
+    return path.substr(0, path.rfind('/')) + "/../examples";
+}
+
+std::string read(std::string const& name)
+{
+    std::ifstream file(name, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+bool has(std::string const& text, std::string_view part)
+{
+    return text.find(part) != std::string::npos;
+}
+
+template<class F>
+bool until(F const& is_so)
+{
+    auto const deadline = std::chrono::steady_clock::now() + 2min;
+    while (!is_so()) {
+        if (std::chrono::steady_clock::now() > deadline)
+            return false;
+        std::this_thread::sleep_for(20ms);
+    }
+    return true;
+}
+
+/// A folder with manifests, and a podium that is up on them.
+struct world {
+    std::string folder;
+    pid_t up = -1;
+
+    world()
+    {
+        char name[] = "/tmp/podium-test-XXXXXX";
+        REQUIRE(::mkdtemp(name));
+        folder = name;
+        REQUIRE(::mkdir((folder + "/m").c_str(), 0700) == 0);
+    }
+    ~world()
+    {
+        if (up > 0) {
+            ::kill(up, SIGKILL);
+            ::waitpid(up, nullptr, 0);
+        }
+        for (auto const* const in : {"/m", "/s", ""}) {
+            if (auto* const all = ::opendir((folder + in).c_str())) {
+                while (auto const* const entry = ::readdir(all))
+                    (void)::unlink((folder + in + '/' + entry->d_name).c_str());
+                ::closedir(all);
+            }
+            (void)::rmdir((folder + in).c_str());
+        }
+    }
+
+    pid_t spawn(std::vector<std::string> args, std::string const& out) const
+    {
+        args.insert(args.begin(), examples() + "/podium");
+        std::vector<char*> argv;
+        for (auto& a : args)
+            argv.push_back(a.data());
+        argv.push_back(nullptr);
+        auto const child = ::fork();
+        if (child == 0) {
+            int const to = ::open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
+            ::dup2(to, 1);
+            ::dup2(to, 2);
+            ::execv(argv[0], argv.data());
+            ::_exit(127);
+        }
+        REQUIRE(child > 0);
+        return child;
+    }
+    static int code(pid_t child)
+    {
+        int status = 0;
+        REQUIRE(::waitpid(child, &status, 0) == child);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    }
+    struct answer {
+        int code;
+        std::string text;
+    };
+    answer podium(std::vector<std::string> args) const
+    {
+        args.insert(args.end(), {"--socket", socket()});
+        auto const out = folder + "/out";
+        auto const c = code(spawn(std::move(args), out));
+        return {c, read(out)};
+    }
+    [[nodiscard]] std::string socket() const { return folder + "/s/podium.sock"; }
+    [[nodiscard]] std::string log() const { return read(folder + "/log"); }
+
+    void write(std::string const& name, std::string const& text) const
+    {
+        std::ofstream(folder + "/new", std::ios::binary) << text;
+        REQUIRE(std::rename((folder + "/new").c_str(), (folder + "/m/" + name).c_str()) == 0);
+    }
+    void start()
+    {
+        (void)::unlink((folder + "/log").c_str());
+        up = spawn({"up", "-f", folder + "/m", "--images", examples() + "/images", "--nodes", "2", "--socket",
+                       socket()},
+            folder + "/log");
+        REQUIRE(until([&] { return has(log(), "podium is up"); }));
+    }
+    [[nodiscard]] bool says(std::string const& part) const
+    {
+        return until([&] { return has(log(), part); });
+    }
+    int stop(int signal)
+    {
+        REQUIRE(::kill(up, signal) == 0);
+        return code(std::exchange(up, -1));
+    }
+    [[nodiscard]] nlohmann::json get(std::vector<std::string> args) const
+    {
+        args.insert(args.begin(), "get");
+        args.insert(args.end(), {"-o", "json"});
+        return nlohmann::json::parse(podium(std::move(args)).text, nullptr, false);
+    }
+};
+
+std::string deployment(std::string const& name, int replicas, std::string const& more = {})
+{
+    return "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: " + name +
+        "}\nspec:\n  replicas: " + std::to_string(replicas) + "\n  selector: {matchLabels: {app: " + name +
+        "}}\n  template:\n    metadata: {labels: {app: " + name +
+        "}}\n    spec:\n      containers:\n      - name: main\n        image: shop/web:1.0\n" + more;
+}
+
+constexpr char const service[] = R"(apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  selector: {app: web}
+  ports: [{name: http, port: 80, targetPort: 8080}]
+)";
+
+}  // namespace
+
+TEST_CASE("up: manifests become processes, saving one changes them, Ctrl-C leaves nothing")
+{
+    world w;
+    w.write("a.yaml", deployment("web", 2) + "---\n" + service);
+    w.start();
+    REQUIRE(w.says("deployment/web: 2/2 ready"));
+    auto const log = w.log();
+    CHECK(log.find("service/web created") < log.find("deployment.apps/web created"));  // whatever their order
+
+    auto const pods = w.podium({"get", "pods"});
+    CHECK(pods.code == 0);
+    CHECK(has(pods.text, "NAME"));
+    CHECK(has(pods.text, "1/1     Running"));
+    auto const status = w.podium({"rollout", "status", "deployment/web"});
+    CHECK(status.code == 0);
+    CHECK(has(status.text, "successfully rolled out"));
+
+    w.write("a.yaml", deployment("web", 1) + "---\n" + service);
+    REQUIRE(w.says("deployment.apps/web configured"));
+    REQUIRE(until([&] { return w.get({"pods"})["items"].size() == 1; }));
+
+    // Whatever others made stays, whatever is in no manifest any more goes.
+    w.write("../b.yaml", deployment("other", 1));
+    auto const applied = w.podium({"apply", "-f", w.folder + "/b.yaml"});
+    CHECK(applied.code == 0);
+    CHECK(applied.text == "deployment.apps/other created\n");
+    CHECK(w.podium({"apply", "-f", w.folder + "/b.yaml"}).text == "deployment.apps/other unchanged\n");
+    w.write("a.yaml", service);
+    REQUIRE(w.says("deployment.apps/web deleted"));
+    REQUIRE(until([&] { return w.get({"pods", "-l", "app=web"})["items"].empty(); }));
+    CHECK(w.get({"deployment/other"})["metadata"]["name"] == "other");
+
+    REQUIRE(until([&] { return w.get({"deployment", "other"})["status"].value("readyReplicas", 0) == 1; }));
+    auto const gone = w.podium({"delete", "-f", w.folder + "/b.yaml", "-w"});
+    CHECK(gone.text == "deployment.apps/other deleted\n");
+    CHECK(w.podium({"get", "deployment", "other"}).code == 1);
+
+    w.write("c.yaml", deployment("last", 1));
+    REQUIRE(w.says("deployment/last: 1/1 ready"));
+    CHECK(w.stop(SIGINT) == 0);
+    CHECK(has(w.log(), "nothing is left"));
+    CHECK(::access(w.socket().c_str(), F_OK) != 0);
+    auto const late = w.podium({"get", "pods"});
+    CHECK(late.code == 1);
+    CHECK(has(late.text, "Is podium up?"));
+}
+
+TEST_CASE("up: a version is rolled out by editing the manifest, and undone")
+{
+    world w;
+    w.write("a.yaml", deployment("web", 1));
+    w.start();
+    REQUIRE(w.says("deployment/web: 1/1 ready"));
+    auto next = deployment("web", 1);
+    next.replace(next.find("web:1.0"), 7, "web:1.2");
+    w.write("a.yaml", next);
+    REQUIRE(w.says("deployment.apps/web configured"));
+    CHECK(w.podium({"rollout", "status", "deployment/web"}).code == 0);
+    auto const image = [&] {
+        return w.get({"deployment", "web"})["spec"]["template"]["spec"]["containers"][0]["image"];
+    };
+    CHECK(image() == "shop/web:1.2");
+    auto const undone = w.podium({"rollout", "undo", "deployment/web"});
+    CHECK_MESSAGE(undone.code == 0, undone.text);
+    CHECK(w.podium({"rollout", "status", "deployment/web"}).code == 0);
+    CHECK(image() == "shop/web:1.0");
+    CHECK(w.stop(SIGTERM) == 0);
+}
+
+TEST_CASE("up: what is wrong with a manifest is told, and the rest keeps running")
+{
+    world w;
+    w.write("a.yaml", deployment("web", 1));
+    w.start();
+    REQUIRE(w.says("deployment/web: 1/1 ready"));
+    struct row {
+        char const* name;
+        std::string text;
+        char const* wanted;
+    };
+    auto const replaced = [](std::string text, std::string_view what, std::string_view with) {
+        return text.replace(text.find(what), what.size(), with);
+    };
+    auto const bad = deployment("bad", 1);
+    for (auto const& r : {
+             row{"not YAML", "a: [b\nc: d\n", "line"},
+             row{"unknown field", replaced(bad, "replicas", "replicass"),
+                 "document 1, line 5: spec.replicass: unknown field"},
+             row{"wrong type", replaced(bad, "replicas: 1", "replicas: one"), "spec.replicas: expected"},
+             row{"negative replicas", replaced(bad, "replicas: 1", "replicas: -1"), "spec.replicas: must be"},
+             row{"bad quantity", deployment("bad", 1, "        resources: {requests: {cpu: 1x}}\n"),
+                 "spec.template.spec.containers[0].resources.requests"},
+             row{"bad name", replaced(bad, "name: bad", "name: Bad_"), "metadata.name: "},
+             row{"bad label",
+                 replaced(bad, "metadata: {labels: {app: bad}}", "metadata: {labels: {app: \"b d\"}}"),
+                 "spec.template.metadata.labels"},
+             row{"selector that does not match",
+                 replaced(bad, "matchLabels: {app: bad}", "matchLabels: {app: b}"),
+                 "spec.template.metadata.labels: "},
+             row{"duplicate key", "a: 1\na: 2\n", "line 2"},
+             row{"unknown kind", "apiVersion: v1\nkind: Podd\nmetadata: {name: a}\n", "kind: no such kind"},
+             row{"second document", deployment("fine", 0) + "---\n" + replaced(bad, "replicas", "replicass"),
+                 "document 2, line"},
+             row{"10 MB of nesting", std::string(10'000'000, '['), "bytes"},
+             row{"3 MB of nesting", "a: " + std::string(3'000'000, '['), "line 1"},
+         }) {
+        CAPTURE(r.name);
+        std::ofstream(w.folder + "/bad.yaml", std::ios::binary) << r.text;
+        auto const refused = w.podium({"apply", "-f", w.folder + "/bad.yaml"});
+        CHECK(refused.code == 1);
+        CHECK(has(refused.text, "error: " + w.folder + "/bad.yaml"));
+        CHECK_MESSAGE(has(refused.text, r.wanted), refused.text.substr(0, 400));
+    }
+    // The same from disk: what the file said before holds.
+    w.write("a.yaml", replaced(deployment("web", 0), "replicas", "replicass"));
+    REQUIRE(w.says("m/a.yaml, document 1, line 5: spec.replicass: unknown field"));
+    CHECK(w.get({"deployment", "web"})["status"].value("readyReplicas", 0) == 1);
+
+    // Not wrong in itself, but it cannot run.
+    w.write("pods.yaml", R"(apiVersion: v1
+kind: Pod
+metadata: {name: no-command}
+spec: {containers: [{name: main, image: "shop/web:1.0", command: [/no/such/program]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: no-image}
+spec: {containers: [{name: main, image: "shop/nothing:1.0"}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: no-room}
+spec: {containers: [{name: main, image: "shop/web:1.0", resources: {requests: {cpu: 999}}}]}
+)");
+    CHECK(w.says("Pod/no-command RunContainerError: main: "));
+    CHECK(w.says("Pod/no-image ErrImagePull: main: "));
+    CHECK(w.says("Pod/no-room FailedScheduling: 0/2 nodes are available: 2 Insufficient cpu."));
+    CHECK(has(w.podium({"get", "events"}).text, "FailedScheduling"));
+    CHECK(w.get({"deployment", "web"})["status"].value("readyReplicas", 0) == 1);
+    CHECK(w.stop(SIGINT) == 0);
+}
+
+TEST_CASE("podium: a command line that makes no sense is told, and each command explains itself")
+{
+    world w;
+    struct row {
+        std::vector<std::string> args;
+        int code;
+        char const* wanted;
+    };
+    for (auto const& r : {
+             row{{"--help"}, 0, "usage: podium COMMAND"},
+             row{{"--version"}, 0, "podium "},
+             row{{"up", "--help"}, 0, "--images"},
+             row{{"apply", "--help"}, 0, "usage: podium apply"},
+             row{{"get", "--help"}, 0, "usage: podium get"},
+             row{{"delete", "--help"}, 0, "usage: podium delete"},
+             row{{"rollout", "--help"}, 0, "usage: podium rollout"},
+             row{{"fly"}, 2, "unknown command \"fly\""},
+             row{{"up"}, 2, "expected -f PATH"},
+             row{{"up", "-f", "/no/such"}, 1, "/no/such: No such file"},
+             row{{"up", "-f", ".", "--nodes", "none"}, 2, "--nodes: expected a number"},
+             row{{"get", "--what"}, 2, "unknown option --what"},
+             row{{"get", "pods", "-o", "xml"}, 2, "-o: expected wide"},
+             row{{"get", "things"}, 1, "no kind \"things\""},
+             row{{"get", "pods", "-n"}, 2, "-n needs a value"},
+             row{{"delete", "pod"}, 2, "expected KIND NAME"},
+         }) {
+        auto const out = w.folder + "/out";
+        auto const code = world::code(w.spawn(r.args, out));
+        auto const text = read(out);
+        CAPTURE(r.args[0]);
+        CHECK_MESSAGE(code == r.code, text);
+        CHECK_MESSAGE(has(text, r.wanted), text);
+    }
+}
+
+TEST_CASE("up: a second one at the same socket is refused, the place of a dead one is taken")
+{
+    world w;
+    w.write("a.yaml", service);
+    w.start();
+    auto const second = w.podium({"up", "-f", w.folder + "/m"});
+    CHECK(second.code == 1);
+    CHECK(has(second.text, "Another podium is up there"));
+    CHECK(w.stop(SIGKILL) == 128 + SIGKILL);
+    CHECK(::access(w.socket().c_str(), F_OK) == 0);
+    w.start();
+    CHECK(w.stop(SIGINT) == 0);
+}
