@@ -295,8 +295,9 @@ asio::awaitable<podium::result<void>> get_kind(getting g, std::string const& nam
         for (auto const& o : (*list)["items"])
             objects.push_back(o);
         if (g.kind.plural == "events")
-            std::ranges::stable_sort(
-                objects, {}, [](json const& o) { return o.value("lastTimestamp", std::string{}); });
+            std::ranges::sort(objects, {}, [](json const& o) {
+                return std::pair(o.value("lastTimestamp", std::string{}), o["metadata"].value("name", ""));
+            });
         if (!name.empty() && objects.empty() && !follow)
             co_return error{
                 errc::not_found, std::string(g.kind.plural) + " \"" + name + "\" not found", {}, {}};

@@ -67,13 +67,19 @@ podium::result<std::vector<podium::yaml::manifest>> read_file(
 
 void in_order_of_need(std::vector<podium::yaml::manifest>& all)
 {
-    std::ranges::stable_sort(all, {}, [](podium::yaml::manifest const& m) {
+    auto const rank = [](podium::yaml::manifest const& m) {
         auto const kind = m.object.kind->name;
         return kind == "Namespace"                    ? 0
             : kind == "ConfigMap" || kind == "Secret" ? 1
             : kind == "Service"                       ? 2
                                                       : 3;
-    });
+    };
+    std::vector<podium::yaml::manifest> sorted;
+    for (int wanted = 0; wanted <= 3; ++wanted)
+        for (auto& m : all)
+            if (m.object && rank(m) == wanted)
+                sorted.push_back(std::move(m));
+    all = std::move(sorted);
 }
 
 std::string short_name(model::kind_entry const& kind, std::string_view name)

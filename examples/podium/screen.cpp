@@ -184,8 +184,9 @@ std::string screen::frame(std::size_t, std::size_t height) const
     std::vector<reconcile::handle<model::event>> events;
     for (auto const e : cluster_.view().all<model::event>())
         events.push_back(e);
-    std::ranges::stable_sort(events, {},
-        [](auto const& e) { return e->last_timestamp ? e->last_timestamp->at : podium::time_point{}; });
+    std::ranges::sort(events, {}, [](auto const& e) {
+        return std::pair(e->last_timestamp ? e->last_timestamp->at : podium::time_point{}, e.modified);
+    });
     if (events.size() > 6)
         events.erase(events.begin(), events.end() - 6);
     if (!events.empty()) {

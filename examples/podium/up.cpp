@@ -211,7 +211,9 @@ asio::awaitable<int> run(arguments const& args, podium::cluster::options how)
     cluster.on_change([&](std::span<podium::reconcile::change const> c) { shown.changed(c); });
     following disk(cluster, shown, args.values("-f"), args.value("-n", "default"));
     bool first = true;
-    for (int turn = 0; signals == 0; ++turn) {
+    for (int turn = 0;; ++turn) {
+        if (signals > 0)
+            break;
         if (turn % 3 == 0)
             co_await disk.look(std::exchange(first, false));
         shown.draw();

@@ -1,5 +1,6 @@
 #pragma once
-/// The assembled cluster: control plane, nodes, router and API, ready to run in an io_context of the embedder's.
+/// The assembled cluster: control plane, nodes, router and API, ready to run in an io_context of the
+/// embedder's.
 
 #include <podium/cluster/cluster.hpp>
 #include <podium/cluster/node.hpp>
