@@ -185,7 +185,7 @@ asio::awaitable<int> run(arguments const& args, podium::cluster::options how)
     };
     podium::cluster::local cluster(executor, std::move(how));
     int signals = 0;
-    asio::signal_set on_signal(executor, SIGINT, SIGTERM);
+    asio::signal_set on_signal(executor, SIGINT, SIGTERM, SIGHUP);
     auto const heard = [&](auto const& again) -> void {
         on_signal.async_wait([&, again](boost::system::error_code ec, int) {
             if (ec)
