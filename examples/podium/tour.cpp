@@ -114,6 +114,7 @@ public:
     tour::ledger const& book() const { return load_->book(); }
     bool has_load() const { return load_.has_value(); }
     std::vector<tour::replica_sample> const& replicas() const { return replicas_; }
+    std::optional<std::uint64_t> lost_in_updates() const { return lost_in_updates_; }
 
     awaitable<bool> play(int only)
     {
@@ -276,7 +277,8 @@ private:
             auto d = json::parse(got.body);
             change(d);
             auto const put = co_await cluster_.call(request(path, api::method::put, d.dump()));
-            if (put.code == 200) {  // the view follows the store: what is asked next must not be of the old one
+            if (put.code ==
+                200) {  // the view follows the store: what is asked next must not be of the old one
                 auto const wanted = json::parse(put.body)["metadata"]["generation"].get<std::int64_t>();
                 auto const seen = [&] {
                     auto const now = deployment(name);
@@ -602,7 +604,8 @@ private:
         ok = co_await release("1.3");
         if (ok)
             ok = co_await until(given_up, 30s);
-        check(s, ok && ready_pods("web").size() == 2 && all_are("1.2"), "a v1.3 that never gets ready stopped by itself, v1.2 still serves");
+        check(s, ok && ready_pods("web").size() == 2 && all_are("1.2"),
+            "a v1.3 that never gets ready stopped by itself, v1.2 still serves");
         figure(s, "v1.3 given up after", secs(clock_type::now() - from));
         from = clock_type::now();
         ok = co_await undo();
@@ -612,6 +615,7 @@ private:
         figure(s, "roll back", secs(clock_type::now() - from));
         auto const all = co_await since(s.from);
         lost(s, all);
+        lost_in_updates_ = all.errors();
     }
 
     awaitable<void> recreate(scene& s)
@@ -649,6 +653,7 @@ private:
     std::optional<tour::load_generator> load_{};
     std::vector<scene> scenes_{};
     std::vector<tour::replica_sample> replicas_{};
+    std::optional<std::uint64_t> lost_in_updates_{};
     bool stopped_ = false;
 };
 
@@ -739,6 +744,8 @@ int play_tour(std::vector<std::string> const& args)
     if (p.has_load())
         recorded.traffic = tour::series_of(p.book());
     recorded.replicas = p.replicas();
+    if (p.lost_in_updates())
+        recorded.headline.push_back({"lost in rolling updates", std::to_string(*p.lost_in_updates())});
     auto const file = a->value("--report", "tour.html");
     if (!(std::ofstream(file) << tour::html(recorded)))
         return failed({podium::errc::unavailable, "cannot be written", file, {}});
