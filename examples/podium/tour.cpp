@@ -41,7 +41,7 @@ with a table of what was promised; the exit code is not zero if a promise broke.
   --rate N           requests a second during rolling updates (1200)
   --images DIR       the image directory (beside this program)
   --manifests DIR    the shop's manifests (beside this program)
-  --report FILE      where the report goes (tour.html)
+  --report FILE      where the report goes (tour.html beside this program)
   --help
 )";
 
@@ -746,7 +746,7 @@ int play_tour(std::vector<std::string> const& args)
     recorded.replicas = p.replicas();
     if (p.lost_in_updates())
         recorded.headline.push_back({"lost in rolling updates", std::to_string(*p.lost_in_updates())});
-    auto const file = a->value("--report", "tour.html");
+    auto const file = a->value("--report", beside("tour.html").string());
     if (!(std::ofstream(file) << tour::html(recorded)))
         return failed({podium::errc::unavailable, "cannot be written", file, {}});
     std::printf("report: %s\n", file.c_str());
