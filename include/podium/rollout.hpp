@@ -4,5 +4,6 @@
 #include <podium/rollout/deployment.hpp>
 #include <podium/rollout/fenceposts.hpp>
 #include <podium/rollout/history.hpp>
+#include <podium/rollout/stateful_set.hpp>
 #include <podium/rollout/status.hpp>
 #include <podium/rollout/victims.hpp>
