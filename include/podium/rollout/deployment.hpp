@@ -24,10 +24,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <ranges>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -112,6 +114,7 @@ struct action {
 
 /// Lists of one step, kept by the caller so that a step does not allocate once they have grown.
 struct workspace {
+    std::vector<replica_set> seen{};  ///< the caller's own sets as the step sees them
     std::vector<action> actions{};
     std::vector<replica_set> sets{};      ///< old ones by age, then the new one
     std::vector<std::size_t> position{};  ///< of each in the caller's span
@@ -129,6 +132,25 @@ struct stepped {
 /// to change, `todo` is empty and `next == before`. O(n log n) for n sets.
 [[nodiscard]] constexpr stepped step(deployment const& wanted, status const& before,
     std::span<replica_set const> sets, time_point now, workspace& room, options const& how = {});
+
+/// Anything that can be seen as one of a deployment's sets: `as_replica_set(s)`, found by argument-dependent
+/// lookup, says how. The name in the answer must live as long as `s`.
+template<class S>
+concept ReplicaSet = requires(S const& s) {
+    { as_replica_set(s) } -> std::same_as<replica_set>;
+};
+
+/// The same over sets of the caller's own type; an action's `set` is a position in that range.
+template<std::ranges::input_range Sets>
+requires ReplicaSet<std::ranges::range_value_t<Sets>>
+[[nodiscard]] constexpr stepped step(deployment const& wanted, status const& before, Sets const& sets,
+    time_point now, workspace& room, options const& how = {})
+{
+    room.seen.clear();
+    for (auto const& s : sets)
+        room.seen.push_back(as_replica_set(s));
+    return step(wanted, before, std::span<replica_set const>(room.seen), now, room, how);
+}
 
 /// Whether everything is as wanted: all pods updated, none besides, all available, and this generation seen.
 [[nodiscard]] constexpr bool is_complete(deployment const& d, status const& s) noexcept

@@ -20,10 +20,12 @@
 #include <podium/rollout/fenceposts.hpp>
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <ranges>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -159,6 +161,7 @@ struct obstacle {
 
 /// Lists of one step, kept by the caller so that a step does not allocate once they have grown.
 struct workspace {
+    std::vector<pod> seen{};  ///< the caller's own pods as the step sees them
     std::vector<action> actions{};
     std::vector<std::size_t> replicas{};   ///< positions of the wanted pods by ordinal
     std::vector<std::size_t> condemned{};  ///< of those that must go, highest ordinal first
@@ -176,6 +179,24 @@ struct stepped {
 /// With nothing to change, `todo` is empty and `next == before`. O(n log n) for n pods and revisions.
 [[nodiscard]] constexpr stepped step(set const& wanted, status const& before, std::span<pod const> pods,
     std::span<revision const> history, time_point now, workspace& room, options const& how = {});
+
+/// Anything that can be seen as a pod: `as_pod(p)`, found by argument-dependent lookup, says how.
+template<class P>
+concept Pod = requires(P const& p) {
+    { as_pod(p) } -> std::same_as<pod>;
+};
+
+/// The same over pods of the caller's own type; an action's `pod` is a position in that range.
+template<std::ranges::input_range Pods>
+requires Pod<std::ranges::range_value_t<Pods>>
+[[nodiscard]] constexpr stepped step(set const& wanted, status const& before, Pods const& pods,
+    std::span<revision const> history, time_point now, workspace& room, options const& how = {})
+{
+    room.seen.clear();
+    for (auto const& p : pods)
+        room.seen.push_back(as_pod(p));
+    return step(wanted, before, std::span<pod const>(room.seen), history, now, room, how);
+}
 
 /// Whether everything is as wanted: all pods there, available and of the wanted template as far as the
 /// partition lets them, and this generation seen.
@@ -419,6 +440,12 @@ private:
     /// The pods that are too many; false: wait here.
     constexpr bool condemn()
     {
+        if (ordered_ && how_.pods == broken::replace)
+            for (auto const i : w.condemned)
+                if (at(i).terminating) {  // perhaps one below the highest, which ended by itself
+                    wait_for(at(i));
+                    return false;
+                }
         for (auto const i : w.condemned) {
             auto const& p = at(i);
             if (p.terminating) {
