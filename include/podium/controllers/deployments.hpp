@@ -110,7 +110,7 @@ private:
 
     static std::optional<std::int64_t> number_in(annotations const& all, std::string_view key)
     {
-        auto const it = all.find(std::string(key));
+        auto const it = std::ranges::find_if(all, [&](auto const& one) { return one.first == key; });
         std::int64_t value = 0;
         if (it == all.end())
             return {};
@@ -159,7 +159,8 @@ private:
         if (s.metadata.creation_timestamp)
             r.created_at = *s.metadata.creation_timestamp;
         r.revision = number_in(s.metadata.annotations, revision_annotation).value_or(0);
-        r.matches_template = without_hash(s.spec.template_) == d.spec.template_;
+        r.matches_template = s.spec.template_.spec == d.spec.template_.spec &&
+            without_hash(s.spec.template_) == d.spec.template_;
         r.replicas = s.spec.replicas;
         r.status_replicas = s.status.replicas;
         r.ready = s.status.ready_replicas;

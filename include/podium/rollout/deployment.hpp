@@ -152,6 +152,11 @@ requires ReplicaSet<std::ranges::range_value_t<Sets>>
     return step(wanted, before, std::span<replica_set const>(room.seen), now, room, how);
 }
 
+/// The size that set `which` (`no_set`: one to be created), the one of the wanted template, may have now: as
+/// much of what is wanted as the pods of all sets leave room for; never less than it has. O(n).
+[[nodiscard]] constexpr std::int32_t size_for_new(deployment const& wanted, std::span<replica_set const> sets,
+    std::size_t which, options const& how = {}) noexcept;
+
 /// Whether everything is as wanted: all pods updated, none besides, all available, and this generation seen.
 [[nodiscard]] constexpr bool is_complete(deployment const& d, status const& s) noexcept
 {
@@ -190,6 +195,12 @@ namespace detail {
     auto const product = a * b;
     auto const rest = product % c;
     return product / c + (rest >= c - rest ? 1 : 0);
+}
+
+/// `size` with as much of `free` as brings it to `wanted`.
+[[nodiscard]] constexpr std::int32_t grown(std::int32_t size, std::int32_t wanted, std::int64_t free) noexcept
+{
+    return free <= 0 ? size : narrow(size + std::min<std::int64_t>(free, std::int64_t{wanted} - size));
 }
 
 /// One call of `step`: its inputs, the status as far as it has come, and the lists.
@@ -519,9 +530,7 @@ private:
     /// The size the new set, now `size`, may grow to.
     constexpr std::int32_t size_for_new(std::int32_t size) const
     {
-        auto const free = free_room();
-        return free <= 0 ? size
-                         : narrow(size + std::min<std::int64_t>(free, std::int64_t{d.replicas} - size));
+        return grown(size, d.replicas, free_room());
     }
 
     constexpr stepped roll()
@@ -729,6 +738,17 @@ constexpr stepped step(deployment const& wanted, status const& before, std::span
     time_point now, workspace& room, options const& how)
 {
     return detail::sync(wanted, before, sets, now, room, how).run();
+}
+
+constexpr std::int32_t size_for_new(deployment const& wanted, std::span<replica_set const> sets,
+    std::size_t which, options const& how) noexcept
+{
+    if (wanted.how == strategy::recreate)
+        return wanted.replicas;
+    auto free = std::int64_t{wanted.replicas} + limits(wanted.bounds, wanted.how, wanted.replicas).surge;
+    for (auto const& s : sets)
+        free -= how.pods == counting::what_exists ? std::max(s.replicas, s.status_replicas) : s.replicas;
+    return detail::grown(which < sets.size() ? sets[which].replicas : 0, wanted.replicas, free);
 }
 
 }  // namespace podium::v0::rollout
