@@ -357,8 +357,150 @@ TEST_CASE("rollout: a set that cannot create its pods is told, the new set's rea
         rollout::step({}, {}, sets, time_point{9s}, room).next.replica_failure->why == reason::failed_create);
 }
 
+TEST_CASE("rollout: a third template in mid-rollout takes over from both others")
+{
+    world w{.wanted = {.replicas = 4, .bounds = {1, 1}}};
+    rollout::workspace room;
+    auto const settle = [&](int rounds, int never_ready) {
+        for (int i = 0; i < rounds; ++i) {
+            w.deploy(room);
+            for (std::size_t s = 0; s < w.sets.size(); ++s) {
+                w.settle(s);
+                while (w.templates[s] != never_ready && w.come_up(s)) {
+                }
+                w.settle(s);
+                w.keeps_bounds();
+            }
+        }
+    };
+    settle(6, -1);
+    w.wanted_template = 1;
+    settle(6, 1);  // the second template does not get ready
+    REQUIRE(w.sets.size() == 2);
+    CHECK(w.sets[0].replicas == 3);
+    CHECK(w.sets[1].replicas == 2);
+
+    w.wanted_template = 2;
+    w.now += 1s;
+    for (auto& set : w.sets)
+        set.matches_template = false;
+    auto const next = rollout::step(w.wanted, w.status, w.sets, w.now, room);
+    REQUIRE(next.todo.size() == 2);  // no room yet, and the pods that serve nobody make it
+    CHECK(next.todo[0].what == verb::create_set);
+    CHECK(next.todo[0].to == 0);
+    CHECK(next.todo[1].set == 1);
+    CHECK(next.todo[1].why == cause::unhealthy_old);
+    CHECK(next.todo[1].to == 0);
+    settle(12, -1);
+    CHECK(w.sets.back().replicas == 4);
+    CHECK(w.status.revision == 3);
+    CHECK(rollout::is_complete(w.wanted, w.status));
+}
+
+TEST_CASE("rollout: how large the new set may be is a function on its own")
+{
+    std::vector<rollout::replica_set> sets(2);
+    sets[0].replicas = 400;
+    sets[1].replicas = 750;
+    rollout::deployment const d{.replicas = 1000, .bounds = {250, 250}};
+    CHECK(rollout::size_for_new(d, sets, 0) == 500);
+    sets[1].status_replicas = 800;  // some of them are not gone yet
+    CHECK(rollout::size_for_new(d, sets, 0) == 450);
+    CHECK(rollout::size_for_new(d, sets, 0, {.pods = rollout::counting::kubernetes}) == 500);
+    sets[1].replicas = 1250;
+    CHECK(rollout::size_for_new(d, sets, 0) == 400);
+    CHECK(rollout::size_for_new(d, {}, rollout::no_set) == 1000);
+    CHECK(rollout::size_for_new({.replicas = 7, .how = rollout::strategy::recreate}, sets, 0) == 7);
+}
+
+namespace {
+
+// The least that can be a set, and one that just misses: its answer is not a set.
+struct least_set {
+    explicit least_set(std::int32_t n) : size(n) {}
+    least_set(least_set const&) = delete;
+    least_set& operator=(least_set const&) = delete;
+    std::int32_t size;
+};
+rollout::replica_set as_replica_set(least_set const& s)
+{
+    return {.name = "least", .replicas = s.size, .status_replicas = s.size, .available = s.size};
+}
+struct no_replica_set {};
+[[maybe_unused]] int as_replica_set(no_replica_set const&)
+{
+    return 0;
+}
+static_assert(rollout::ReplicaSet<least_set>);
+static_assert(!rollout::ReplicaSet<no_replica_set>);
+static_assert(!rollout::ReplicaSet<int>);
+
+}  // namespace
+
+TEST_CASE("rollout: a deployment of sets of one's own type")
+{
+    std::array<least_set, 1> const sets{least_set(4)};
+    rollout::workspace room;
+    auto const r = rollout::step({.replicas = 4, .bounds = {1, 1}}, {}, sets, time_point{9s}, room);
+    REQUIRE(r.todo.size() == 2);
+    CHECK(r.todo[0].what == verb::create_set);
+    CHECK(r.todo[1].set == 0);
+    CHECK(r.todo[1].to == 3);
+}
+
 TEST_SUITE("property")
 {
+    // An autoscaler beside the rollout, as Kubernetes has it: the pods that serve share the load out among
+    // them, each up to what it requested; half of that is the target, in whole percents; within a tenth of
+    // the target nothing changes. A rollout that let too many pods go would saturate the rest and hide load.
+    TEST_CASE("rollout: constant load means constant replicas during any rollout")
+    {
+        for (std::uint64_t seed = 0; seed < 300; ++seed) {
+            CAPTURE(seed);
+            std::mt19937_64 random(seed);
+            auto const below = [&](std::uint64_t n) { return static_cast<std::int32_t>(random() % n); };
+            std::int32_t const replicas = 1 + below(12);
+            std::int64_t const load_milli = replicas * 500 - 250;
+            world w;
+            w.wanted.replicas = replicas;
+            w.wanted.bounds = {
+                .surge = below(7), .unavailable = below(static_cast<std::uint64_t>(replicas / 2 + 1))};
+            rollout::workspace room;
+            bool serving = false;
+            auto const scale = [&] {
+                auto const serve = std::int64_t{w.ready()};
+                REQUIRE((serve > 0 || !serving));
+                if (serve == 0)
+                    return;
+                auto const percent = std::min<std::int64_t>(load_milli / serve, 1000) / 10;
+                if (percent < 45 || percent > 55)
+                    w.wanted.replicas = static_cast<std::int32_t>((percent * serve + 49) / 50);
+            };
+            for (int i = 0; i < 12; ++i) {
+                w.deploy(room);
+                for (std::size_t s = 0; s < w.sets.size(); ++s)
+                    while (w.settle(s), w.come_up(s)) {
+                    }
+            }
+            serving = replicas > w.wanted.bounds.unavailable + (w.wanted.bounds == rollout::fenceposts{0, 0});
+            w.wanted_template = 1;
+            for (int i = 0; i < 600; ++i) {
+                if (i == 60)
+                    w.wanted_template = below(3);
+                if (below(2) == 0)
+                    w.deploy(room);
+                auto const set = random() % w.sets.size();
+                if (below(2) == 0)
+                    w.settle(set);
+                if (below(2) == 0)
+                    w.come_up(random() % w.sets.size());
+                scale();
+                REQUIRE(w.wanted.replicas == replicas);
+                w.keeps_bounds();
+            }
+        }
+    }
+
     TEST_CASE("rollout: whatever comes in between, the bounds hold for the pods that exist, and it ends")
     {
         for (std::uint64_t seed = 0; seed < 400; ++seed) {
