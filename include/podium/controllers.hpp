@@ -10,3 +10,4 @@
 #include <podium/controllers/pods.hpp>
 #include <podium/controllers/replica_sets.hpp>
 #include <podium/controllers/scheduler.hpp>
+#include <podium/controllers/stateful_sets.hpp>

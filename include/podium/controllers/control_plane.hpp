@@ -15,6 +15,7 @@
 #include <podium/controllers/node_lifecycle.hpp>
 #include <podium/controllers/replica_sets.hpp>
 #include <podium/controllers/scheduler.hpp>
+#include <podium/controllers/stateful_sets.hpp>
 #include <podium/reconcile/plane.hpp>
 
 #include <cstddef>
@@ -39,14 +40,16 @@ struct basic_control_plane;
 template<class... Index, class... More>
 struct basic_control_plane<reconcile::types<Index...>, More...> {
     using view = reconcile::view<pods_by_node, draining_pods, placement, Index...>;
-    using plane = reconcile::plane<view, deployments, replica_sets, scheduler, endpoints, drains,
-        node_lifecycle, garbage_collector, event_cleaner, More...>;
+    using plane = reconcile::plane<view, deployments, replica_sets, stateful_sets, scheduler, endpoints,
+        drains, node_lifecycle, garbage_collector, event_cleaner, More...>;
 
     [[nodiscard]] static plane make(settings const& s, More... more)
     {
         deployments d;
         replica_sets r;
         r.drain = s.drain;
+        stateful_sets st;
+        st.drain = s.drain;
         scheduler sched;
         sched.batch = s.scheduler_batch;
         drains dr;
@@ -58,7 +61,7 @@ struct basic_control_plane<reconcile::types<Index...>, More...> {
         g.drain = s.drain;
         event_cleaner e;
         e.keep = s.keep_events;
-        return plane(d, r, sched, endpoints{}, dr, n, g, e, std::move(more)..., s.max_writes);
+        return plane(d, r, st, sched, endpoints{}, dr, n, g, e, std::move(more)..., s.max_writes);
     }
 };
 

@@ -133,6 +133,14 @@ inline void set_defaults(deployment& d)
         rolling.max_surge = int_or_percent::percent(25);
 }
 
+inline void set_defaults(stateful_set& set)
+{
+    set_defaults(set.spec.template_.spec);
+    auto& strategy = set.spec.update_strategy;
+    if (strategy.type == stateful_set_update_strategy_type::rolling_update && !strategy.rolling_update)
+        strategy.rolling_update.emplace();
+}
+
 inline void set_defaults(service& s)
 {
     for (auto& port : s.spec.ports)

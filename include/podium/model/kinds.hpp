@@ -2,17 +2,20 @@
 /// Every kind that podium ships, and the list of them.
 
 #include <podium/model/config_map.hpp>
+#include <podium/model/controller_revision.hpp>
 #include <podium/model/deployment.hpp>
 #include <podium/model/endpoint_slice.hpp>
 #include <podium/model/event.hpp>
 #include <podium/model/lease.hpp>
 #include <podium/model/namespace.hpp>
 #include <podium/model/node.hpp>
+#include <podium/model/persistent_volume_claim.hpp>
 #include <podium/model/pod.hpp>
 #include <podium/model/replica_set.hpp>
 #include <podium/model/router_status.hpp>
 #include <podium/model/secret.hpp>
 #include <podium/model/service.hpp>
+#include <podium/model/stateful_set.hpp>
 
 namespace podium::inline v0::model {
 
@@ -20,7 +23,8 @@ namespace podium::inline v0::model {
 template<class... K>
 struct kind_list {};
 
-using shipped_kinds = kind_list<pod, node, deployment, replica_set, service, endpoint_slice, config_map,
-    secret, namespace_, event, lease, router_status>;
+using shipped_kinds =
+    kind_list<pod, node, deployment, replica_set, service, endpoint_slice, config_map, secret, namespace_,
+        event, lease, router_status, stateful_set, persistent_volume_claim, controller_revision>;
 
 }  // namespace podium::v0::model

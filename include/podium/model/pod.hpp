@@ -325,6 +325,18 @@ struct downward_api_volume_source {
 };
 BOOST_DESCRIBE_STRUCT(downward_api_volume_source, (), (items, default_mode))
 
+struct persistent_volume_claim_volume_source {
+    std::string claim_name{};  ///< in the pod's namespace
+    bool read_only = false;
+    friend bool operator==(
+        persistent_volume_claim_volume_source const&, persistent_volume_claim_volume_source const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(persistent_volume_claim_volume_source, (), (claim_name, read_only))
+constexpr bool required(persistent_volume_claim_volume_source const*, std::string_view member)
+{
+    return member == "claim_name";
+}
+
 /// A name and exactly one source.
 struct volume {
     std::string name{};
@@ -333,9 +345,11 @@ struct volume {
     boxed<config_map_volume_source> config_map{};
     boxed<secret_volume_source> secret{};
     boxed<downward_api_volume_source> downward_api{};
+    boxed<persistent_volume_claim_volume_source> persistent_volume_claim{};
     friend bool operator==(volume const&, volume const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(volume, (), (name, empty_dir, host_path, config_map, secret, downward_api))
+BOOST_DESCRIBE_STRUCT(
+    volume, (), (name, empty_dir, host_path, config_map, secret, downward_api, persistent_volume_claim))
 constexpr bool required(volume const*, std::string_view member)
 {
     return member == "name";

@@ -465,9 +465,15 @@ inline void check_items(std::vector<key_to_path> const& items, field const& at)
 inline void check_volume(volume const& v, field const& at)
 {
     at.check(int{v.empty_dir.has_value()} + int{v.host_path.has_value()} + int{v.config_map.has_value()} +
-                int{v.secret.has_value()} + int{v.downward_api.has_value()} ==
+                int{v.secret.has_value()} + int{v.downward_api.has_value()} +
+                int{v.persistent_volume_claim.has_value()} ==
             1,
-        "expected one of emptyDir, hostPath, configMap, secret, downwardAPI");
+        "expected one of emptyDir, hostPath, configMap, secret, downwardAPI, persistentVolumeClaim");
+    if (v.persistent_volume_claim) {
+        field const source = at["persistentVolumeClaim"];
+        check_required_name(
+            v.persistent_volume_claim->claim_name, names::dns1123_subdomain, source["claimName"]);
+    }
     if (v.empty_dir) {
         field const source = at["emptyDir"];
         source["sizeLimit"].check(
@@ -737,6 +743,50 @@ void check_data(Map const& data, std::size_t& bytes, field const& at, auto const
     });
 }
 
+/// The volumes that the claim templates give to each pod count as volumes of the template.
+[[nodiscard]] inline field_errors validate(stateful_set const& set)
+{
+    return detail::collect([&](detail::field const& at) {
+        detail::check_metadata(set.metadata, true, names::dns1123_label, at);
+        detail::field const spec = at["spec"];
+        auto whole = set.spec;
+        detail::field const claims = spec["volumeClaimTemplates"];
+        for (std::size_t i = 0; i < set.spec.volume_claim_templates.size(); ++i) {
+            auto const& name = set.spec.volume_claim_templates[i].metadata.name;
+            detail::field const claim = claims[i];
+            detail::field const meta = claim["metadata"];
+            detail::check_required_name(name, names::dns1123_label, meta["name"]);
+            auto& volumes = whole.template_.spec.volumes.edit();
+            std::erase_if(volumes, [&](volume const& v) { return v.name == name; });
+            volume v;
+            v.name = name;
+            v.persistent_volume_claim.edit().claim_name = "x";
+            volumes.push_back(std::move(v));
+        }
+        detail::check_replicated(whole, spec);
+        spec["revisionHistoryLimit"].at_least(set.spec.revision_history_limit, 0);
+        detail::field const ordinals = spec["ordinals"];
+        if (set.spec.ordinals)
+            ordinals["start"].at_least(set.spec.ordinals->start, 0);
+        detail::field const strategy = spec["updateStrategy"];
+        detail::field const rolling = strategy["rollingUpdate"];
+        if (!set.spec.update_strategy.rolling_update)
+            return;
+        if (set.spec.update_strategy.type == stateful_set_update_strategy_type::on_delete)
+            return rolling.fail("must not be given with type OnDelete");
+        rolling["partition"].at_least(set.spec.update_strategy.rolling_update->partition, 0);
+        if (auto const& most = set.spec.update_strategy.rolling_update->max_unavailable)
+            rolling["maxUnavailable"].at_least(most->value, 1);
+    });
+}
+
+[[nodiscard]] inline field_errors validate(persistent_volume_claim const& claim)
+{
+    return detail::collect([&](detail::field const& at) {
+        detail::check_metadata(claim.metadata, true, names::dns1123_subdomain, at);
+    });
+}
+
 [[nodiscard]] inline field_errors validate(service const& s)
 {
     return detail::collect([&](detail::field const& at) {
@@ -925,6 +975,21 @@ void check_data(Map const& data, std::size_t& bytes, field const& at, auto const
     return detail::collect([&](detail::field const& at) {
         detail::field const spec = at["spec"];
         spec["selector"].check(before.spec.selector == after.spec.selector, "cannot be changed");
+    });
+}
+
+[[nodiscard]] inline field_errors validate_update(stateful_set const& before, stateful_set const& after)
+{
+    return detail::collect([&](detail::field const& at) {
+        detail::field const spec = at["spec"];
+        auto const& a = before.spec;
+        auto const& b = after.spec;
+        spec["selector"].check(a.selector == b.selector, "cannot be changed");
+        spec["serviceName"].check(a.service_name == b.service_name, "cannot be changed");
+        spec["podManagementPolicy"].check(
+            a.pod_management_policy == b.pod_management_policy, "cannot be changed");
+        spec["volumeClaimTemplates"].check(
+            a.volume_claim_templates == b.volume_claim_templates, "cannot be changed");
     });
 }
 
