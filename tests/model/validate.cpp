@@ -118,7 +118,8 @@ TEST_CASE("model: each broken rule is one error at its field")
             row{"Pod", "/spec/initContainers/0/restartPolicy", R"("Never")",
                 "spec.initContainers[0].restartPolicy: expected \"Always\" (a sidecar) or nothing"},
             row{"Pod", "/spec/volumes/0/hostPath", R"({"path":"/a"})",
-                "spec.volumes[0]: expected one of emptyDir, hostPath, configMap, secret, downwardAPI"},
+                "spec.volumes[0]: expected one of emptyDir, hostPath, configMap, secret, downwardAPI, "
+                "persistentVolumeClaim"},
             row{"Pod", "/spec/terminationGracePeriodSeconds", "-1",
                 "spec.terminationGracePeriodSeconds: must be at least "
                 "0\nspec.containers[0].lifecycle.preStop.sleep.seconds: must be from 0 to "
