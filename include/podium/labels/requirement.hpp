@@ -157,7 +157,8 @@ public:
     /// For a parser that has checked everything that `make` checks.
     requirement(detail::unchecked, expression e) : e_(std::move(e))
     {
-        std::sort(e_.values.begin(), e_.values.end());
+        if (!std::is_sorted(e_.values.begin(), e_.values.end()))
+            std::sort(e_.values.begin(), e_.values.end());
         if (e_.operator_ == op::gt || e_.operator_ == op::lt)
             bound_ = *detail::integer(e_.values.front());
     }
@@ -166,12 +167,23 @@ public:
     [[nodiscard]] op operator_() const noexcept { return e_.operator_; }
     /// Sorted.
     [[nodiscard]] std::vector<std::string> const& values() const noexcept { return e_.values; }
+    /// The number that `gt` and `lt` compare with.
+    [[nodiscard]] std::int64_t bound() const noexcept { return bound_; }
+    /// Whether only what has the key can match.
+    [[nodiscard]] bool needs_key() const noexcept
+    {
+        return e_.operator_ != op::not_in && e_.operator_ != op::not_equals &&
+            e_.operator_ != op::does_not_exist;
+    }
+    /// Whether the key must have one of `values`.
+    [[nodiscard]] bool needs_value() const noexcept
+    {
+        return e_.operator_ == op::in || e_.operator_ == op::equals || e_.operator_ == op::double_equals;
+    }
     /// The only value that the key may have, if there is only one: what an index can look up.
     [[nodiscard]] std::optional<std::string_view> sole_value() const noexcept
     {
-        bool const positive =
-            e_.operator_ == op::equals || e_.operator_ == op::double_equals || e_.operator_ == op::in;
-        if (positive && e_.values.front() == e_.values.back())
+        if (needs_value() && e_.values.front() == e_.values.back())
             return e_.values.front();
         return std::nullopt;
     }

@@ -22,20 +22,29 @@
 
 namespace podium::inline v0::labels::detail {
 
-/// Requirements in the order written, as views into the text.
+/// One requirement, as views into the text.
 struct phrase {
     std::string_view key{};
     op operator_ = op::exists;
-    std::vector<std::string_view> values{};
+    std::string_view value{};                ///< of the operators that take one
+    std::vector<std::string_view> values{};  ///< of the two that take a list: sorted, each once
 };
 
 struct parsed {
-    std::vector<phrase> phrases{};
     char const* expected = nullptr;  ///< what should have stood at `at`; null: all is well
     std::size_t at = 0;
 };
 
-constexpr parsed parse(std::string_view text);
+/// take(phrase const&) for each requirement in the order written.
+template<class Take>
+constexpr parsed parse(std::string_view text, Take take);
+
+/// A key as a path shows it: one that is far too long is cut.
+inline std::string shown(std::string_view key)
+{
+    constexpr std::size_t most = names::max_subdomain + 1 + names::max_label;
+    return key.size() <= most ? std::string(key) : std::string(key.substr(0, most)) + "...";
+}
 
 }  // namespace podium::v0::labels::detail
 
@@ -59,12 +68,18 @@ public:
     explicit selector(std::vector<requirement> all) : given_(true)
     {
         // Requirements on one key stay in the order they were given.
+        auto const by_key = [](auto const& a, auto const& b) { return a.key() < b.key(); };
+        if (std::is_sorted(all.begin(), all.end(), by_key)) {
+            all_ = std::move(all);
+            return;
+        }
         std::vector<requirement*> order;
+        order.reserve(all.size());
         for (auto& r : all)
             order.push_back(&r);
         std::sort(order.begin(), order.end(), [](auto const* a, auto const* b) {
-            auto const by_key = a->key() <=> b->key();
-            return by_key != 0 ? by_key < 0 : a < b;
+            auto const keys = a->key() <=> b->key();
+            return keys != 0 ? keys < 0 : a < b;
         });
         all_.reserve(all.size());
         for (auto* r : order)
@@ -75,15 +90,20 @@ public:
     /// The empty text is everything. An error says at which character something else was expected.
     [[nodiscard]] static result<selector> parse(std::string_view text)
     {
-        auto p = detail::parse(text);
+        std::vector<requirement> all;
+        auto const p = detail::parse(text, [&](detail::phrase const& one) {
+            expression e{std::string(one.key), one.operator_, {}};
+            if (one.operator_ == op::in || one.operator_ == op::not_in)
+                e.values.assign(one.values.begin(), one.values.end());
+            else if (one.operator_ != op::exists && one.operator_ != op::does_not_exist)
+                e.values.emplace_back(one.value);
+            if (all.empty())
+                all.reserve(4);  // most have no more
+            all.emplace_back(detail::unchecked{}, std::move(e));
+        });
         if (p.expected)
             return error{errc::invalid,
                 "expected " + std::string(p.expected) + " at character " + std::to_string(p.at + 1)};
-        std::vector<requirement> all;
-        all.reserve(p.phrases.size());
-        for (auto const& one : p.phrases)
-            all.emplace_back(detail::unchecked{},
-                expression{std::string(one.key), one.operator_, {one.values.begin(), one.values.end()}});
         return selector(std::move(all));
     }
 
@@ -114,7 +134,7 @@ public:
                 for (auto& e : r.error().further)
                     say_which(e);
             }
-            add(std::move(r), "matchLabels[" + key + ']');
+            add(std::move(r), "matchLabels[" + detail::shown(key) + ']');
         }
         std::size_t i = 0;
         for (auto const& e : from.match_expressions) {
@@ -191,10 +211,29 @@ struct scanner {
         return now == token::word && word() == w;
     }
 
+    enum kind : std::uint8_t { other, blank, sign };
+    [[nodiscard]] static constexpr kind class_of(char c)
+    {
+        switch (c) {
+        case ' ':
+        case '\t':
+        case '\r':
+        case '\n': return blank;
+        case '=':
+        case '!':
+        case '(':
+        case ')':
+        case ',':
+        case '>':
+        case '<': return sign;
+        default: return other;
+        }
+    }
+
     constexpr void next()
     {
-        constexpr std::string_view blanks = " \t\r\n", signs = "=!(),><";
-        at = std::min(text.find_first_not_of(blanks, past), text.size());
+        for (at = past; at < text.size() && class_of(text[at]) == blank;)
+            ++at;
         past = at;
         if (at == text.size())
             return void(now = token::end);
@@ -209,7 +248,7 @@ struct scanner {
         case '<': now = token::lt; break;
         default:
             now = token::word;
-            while (past < text.size() && (blanks.find(text[past]) & signs.find(text[past])) == blanks.npos)
+            while (past < text.size() && class_of(text[past]) == other)
                 ++past;
             return;
         }
@@ -233,9 +272,11 @@ constexpr bool is_label_value(std::string_view text)
 }
 
 /// The text grammar, usable at compile time. Linear; no recursion.
-constexpr parsed parse(std::string_view text)
+template<class Take>
+constexpr parsed parse(std::string_view text, Take take)
 {
     parsed out;
+    phrase p;
     scanner s(text);
     auto const fail = [&](char const* expected) {
         out.expected = expected;
@@ -245,11 +286,9 @@ constexpr parsed parse(std::string_view text)
     if (s.now == token::end)
         return out;
     for (;; s.next()) {
-        phrase p;
-        if (s.now == token::bang) {
-            p.operator_ = op::does_not_exist;
+        p.operator_ = s.now == token::bang ? op::does_not_exist : op::exists;
+        if (s.now == token::bang)
             s.next();
-        }
         if (s.now != token::word || !is_label_key(s.word()))
             return fail("a label key");
         p.key = s.word();
@@ -264,6 +303,7 @@ constexpr parsed parse(std::string_view text)
             if (s.now != token::open)
                 return fail("'('");
             s.next();
+            p.values.clear();
             for (;; s.next()) {  // commas separate, so "()" has one value, the empty one
                 p.values.push_back(s.now == token::word ? s.word() : std::string_view{});
                 if (!is_label_value(p.values.back()))
@@ -293,13 +333,13 @@ constexpr parsed parse(std::string_view text)
             bool const number = p.operator_ == op::gt || p.operator_ == op::lt;
             if (number && (s.now != token::word || !integer(s.word())))
                 return fail("an integer");
-            p.values.push_back(s.now == token::word ? s.word() : std::string_view{});
-            if (!is_label_value(p.values.back()))
+            p.value = s.now == token::word ? s.word() : std::string_view{};
+            if (!is_label_value(p.value))
                 return fail("a label value");
             if (s.now == token::word)
                 s.next();
         }
-        out.phrases.push_back(std::move(p));
+        take(std::as_const(p));
         if (s.now == token::end)
             return out;
         if (s.now != token::comma)
@@ -323,7 +363,8 @@ inline namespace literals {
 template<detail::literal Text>
 [[nodiscard]] selector const& operator""_selector()
 {
-    static_assert(!detail::parse(Text.view()).expected, "this text is not a label selector");
+    static_assert(
+        !detail::parse(Text.view(), [](auto const&) {}).expected, "this text is not a label selector");
     static selector const parsed = selector::parse(Text.view()).value();
     return parsed;
 }
