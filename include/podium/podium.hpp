@@ -5,6 +5,7 @@
 /// since they need libraries and cost more to compile.
 
 #include <podium/core.hpp>
+#include <podium/image.hpp>
 #include <podium/labels.hpp>
 #include <podium/probe.hpp>
 #include <podium/reconcile.hpp>
