@@ -1,0 +1,8 @@
+#pragma once
+/// The room `autoscale`: how many replicas does this load need?
+#include <podium/autoscale/policy.hpp>
+#include <podium/autoscale/proposal.hpp>
+#include <podium/autoscale/replay.hpp>
+#include <podium/autoscale/sample.hpp>
+#include <podium/autoscale/scaler.hpp>
+#include <podium/autoscale/state.hpp>

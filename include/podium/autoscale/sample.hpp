@@ -1,0 +1,175 @@
+#pragma once
+/// The caller's own pods, counted for one metric.
+///
+/// A fleet is any range of anything; a projection says what one member looks like to a metric, and `count`
+/// folds them, in one pass and without storing any, into a `tally`: all that the decision needs to know. Pods
+/// without a number (`missing`) and pods that are still starting (`unready`) are kept apart, because what
+/// they are taken to use depends on which way the rest points.
+///
+/// Source: Kubernetes v1.35.4 podautoscaler/replica_calculator.go (groupPods, calculateRequests). Sums
+/// saturate; there they wrap.
+
+#include <podium/autoscale/policy.hpp>
+#include <podium/core/time.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <ranges>
+#include <type_traits>
+#include <utility>
+
+namespace podium::inline v0::autoscale {
+
+enum class phase : std::uint8_t { pending, running, succeeded, failed };
+
+/// What the pod says of itself.
+enum class readiness : std::uint8_t { none, not_ready, ready, unknown };
+
+/// One pod as one metric sees it. The defaults are those of a pod that has been ready for long.
+struct sample {
+    std::optional<std::int64_t> value_milli{};    ///< none: nothing was measured
+    std::optional<std::int64_t> request_milli{};  ///< for utilization; none there: the metric fails
+    autoscale::phase phase = autoscale::phase::running;
+    autoscale::readiness readiness = autoscale::readiness::ready;
+    bool deleting = false;
+    bool member = true;                                   ///< false: measured, though not among the pods
+    std::optional<time_point> started_at{std::in_place};  ///< `skip_starting` asks for these four
+    time_point readiness_since{};                         ///< last transition of `readiness`
+    time_point measured_at = never;
+    duration window{};  ///< the number is an average over this time before `measured_at`
+    friend bool operator==(sample const&, sample const&) = default;
+};
+
+/// A fleet in numbers, for one metric.
+struct tally {
+    std::int64_t members = 0;     ///< pods in all
+    std::int64_t ready_pods = 0;  ///< running and ready: what a target of kind `value` multiplies
+    std::int64_t counted = 0;     ///< members whose number counts
+    std::int64_t missing = 0;     ///< without a number
+    std::int64_t unready = 0;     ///< pending, or left out because they are starting
+    std::int64_t ignored = 0;     ///< failed or being deleted
+    std::int64_t outside = 0;     ///< numbers of pods that are no members
+    std::int64_t without_request = 0;
+    std::int64_t used_milli = 0;               ///< by the counted
+    std::int64_t outside_milli = 0;            ///< by those that are no members
+    std::int64_t requested_milli = 0;          ///< by the counted
+    std::int64_t missing_requested_milli = 0;  ///< by the missing
+    std::int64_t missing_fallback_milli = 0;   ///< what they are taken to use when the fleet would shrink
+    std::int64_t unready_requested_milli = 0;  ///< by the unready
+    friend bool operator==(tally const&, tally const&) = default;
+};
+
+/// How a pod of the caller's type looks to a metric: `sample(P const&)` or `sample(P const&, metric const&)`.
+template<class F, class P>
+concept Projection =
+    std::is_invocable_r_v<sample, F&, P const&> || std::is_invocable_r_v<sample, F&, P const&, metric const&>;
+
+/// Counts one more pod. O(1).
+constexpr void add(
+    tally& t, metric const& m, bool skip_starting, policy const& p, sample const& s, time_point now) noexcept;
+
+/// Counts a fleet for one metric. O(n), allocates nothing.
+template<std::ranges::input_range Pods, Projection<std::ranges::range_value_t<Pods>> F>
+[[nodiscard]] constexpr tally count(
+    policy const& p, metric const& m, Pods const& pods, F&& projection, time_point now)
+{
+    tally t;
+    bool const skip = skips_starting(m);
+    for (auto const& pod : pods) {
+        if constexpr (std::is_invocable_r_v<sample, F&, decltype(pod), metric const&>)
+            add(t, m, skip, p, std::invoke(projection, pod, m), now);
+        else
+            add(t, m, skip, p, std::invoke(projection, pod), now);
+    }
+    return t;
+}
+
+namespace detail {
+
+[[nodiscard]] constexpr std::int64_t plus(std::int64_t a, std::int64_t b) noexcept
+{
+    using limits = std::numeric_limits<std::int64_t>;
+    if (b > 0 && a > limits::max() - b)
+        return limits::max();
+    if (b < 0 && a < limits::min() - b)
+        return limits::min();
+    return a + b;
+}
+
+/// a * b for b >= 0.
+[[nodiscard]] constexpr std::int64_t times(std::int64_t a, std::int64_t b) noexcept
+{
+    using limits = std::numeric_limits<std::int64_t>;
+    if (b > 0 && a > limits::max() / b)
+        return limits::max();
+    if (b > 0 && a < limits::min() / b)
+        return limits::min();
+    return a * b;
+}
+
+[[nodiscard]] constexpr time_point later(time_point t, duration d) noexcept
+{
+    return time_point(duration(plus(t.time_since_epoch().count(), d.count())));
+}
+
+[[nodiscard]] constexpr time_point earlier(time_point t, duration d) noexcept
+{
+    auto const back = d == duration::min() ? duration::max() : -d;
+    return later(t, back);
+}
+
+/// Still starting, so that what it uses says nothing about the load.
+[[nodiscard]] constexpr bool is_starting(policy const& p, sample const& s, time_point now) noexcept
+{
+    if (s.readiness == readiness::none || !s.started_at)
+        return true;
+    bool const not_ready = s.readiness == readiness::not_ready;
+    if (later(*s.started_at, p.initialization) > now)  // needs a whole window since the transition, too
+        return not_ready || s.measured_at < later(s.readiness_since, s.window);
+    return not_ready && later(*s.started_at, p.readiness_delay) > s.readiness_since;  // never was ready
+}
+
+}  // namespace detail
+
+constexpr void add(
+    tally& t, metric const& m, bool skip_starting, policy const& p, sample const& s, time_point now) noexcept
+{
+    using detail::plus;
+    if (!s.member) {
+        if (s.value_milli) {
+            ++t.outside;
+            t.outside_milli = plus(t.outside_milli, *s.value_milli);
+        }
+        return;
+    }
+    ++t.members;
+    if (s.phase == phase::running && s.readiness == readiness::ready)
+        ++t.ready_pods;
+    if (!s.request_milli)
+        ++t.without_request;
+    auto const request = s.request_milli.value_or(0);
+    if (s.deleting || s.phase == phase::failed) {
+        ++t.ignored;
+    } else if (s.phase == phase::pending) {
+        ++t.unready;
+        t.unready_requested_milli = plus(t.unready_requested_milli, request);
+    } else if (!s.value_milli) {
+        ++t.missing;
+        t.missing_requested_milli = plus(t.missing_requested_milli, request);
+        auto const percent = std::max<std::int64_t>(100, m.target_percent);
+        t.missing_fallback_milli = plus(t.missing_fallback_milli, detail::times(request, percent) / 100);
+    } else if (skip_starting && detail::is_starting(p, s, now)) {
+        ++t.unready;
+        t.unready_requested_milli = plus(t.unready_requested_milli, request);
+    } else {
+        ++t.counted;
+        t.used_milli = plus(t.used_milli, *s.value_milli);
+        t.requested_milli = plus(t.requested_milli, request);
+    }
+}
+
+}  // namespace podium::v0::autoscale
