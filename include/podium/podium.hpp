@@ -7,6 +7,7 @@
 #include <podium/core.hpp>
 #include <podium/image.hpp>
 #include <podium/labels.hpp>
+#include <podium/observe.hpp>
 #include <podium/probe.hpp>
 #include <podium/reconcile.hpp>
 #include <podium/rollout.hpp>

@@ -1,120 +1,410 @@
 #pragma once
 /// Work queue of keys: each key is handed out to one worker at a time, and never forgotten.
 ///
-/// A key added while it waits is kept once. A key added while it is being processed is handed out once
-/// more after `done`. A delayed add of a waiting key keeps the earlier time. Pure: the caller brings
-/// `now`; first in, first out, so the same calls give the same order.
+/// A key added while it waits is kept once. A key added while it is in process is handed out once more after
+/// `done`. A delayed add of a key that waits for a time keeps the earlier one. The order is first in, first
+/// out, exactly Kubernetes', unless another is asked for (queue_order.hpp): priorities with aging, groups
+/// that take turns.
 ///
-/// Source: client-go util/workqueue (queue.go, delaying_queue.go) in v0.35.4.
+///     work_queue<std::string> q;                                       // as Kubernetes
+///     work_queue<job, fair<by_tenant, by_priority>, counted> q{...};   // tenants take turns; with figures
+///
+/// Pure: no clock, no lock, no thread. The same calls give the same order, on every machine. `advance(now)`
+/// is where time comes in: it makes ready what is due, and whatever is timed afterwards happened then, so
+/// a queue with figures is advanced before a batch of calls.
+///
+/// A slot, 24 bytes beside the key, serves for a key however often and however it waits; the table that finds
+/// it takes another 10 to 20, a delay 16. Memory is kept for the next keys, not given back.
+///
+/// Differs from Kubernetes in what nobody should rely on: `done` of a key that is not in process does nothing
+/// (there, a waiting key is then in line twice).
+///
+/// Source: client-go util/workqueue (queue.go, delaying_queue.go, metrics.go) in v0.35.4.
 
 #include <podium/core/assert.hpp>
 #include <podium/core/time.hpp>
+#include <podium/reconcile/key_slots.hpp>
+#include <podium/reconcile/queue_figures.hpp>
+#include <podium/reconcile/queue_order.hpp>
 
+#include <algorithm>
+#include <concepts>
 #include <cstddef>
-#include <deque>
-#include <functional>
-#include <map>
+#include <cstdint>
 #include <optional>
-#include <unordered_map>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace podium::inline v0::reconcile {
 
-/// Every call is O(1) on average, the delayed ones O(log n) in the keys that wait for a time.
-template<class Key, class Hash = std::hash<Key>>
+/// What a queue that shuts down still hands out.
+enum class drain : std::uint8_t {
+    ready,       ///< all that is ready, and what is in process and was added again: Kubernetes' way
+    in_process,  ///< nothing more: who waits is dropped, who is in process finishes
+};
+
+/// A queue's keys as values, to be stored and put back. What was in process comes first and needs work again:
+/// its worker is gone. A plane needs none of it: its keys follow from the objects that it starts from.
+template<class Key>
+struct saved_queue {
+    struct item {
+        Key key;
+        bool needs_work = false;
+        std::optional<time_point> due{};  ///< it also waits for this
+        std::int32_t priority = 0;
+        std::int32_t later_priority = 0;  ///< of the add that waits for its time
+        std::int64_t age = 0;             ///< adds since its own, by which it has aged
+        friend bool operator==(item const&, item const&) = default;
+    };
+    std::vector<item> items{};  ///< in process, then as they would be handed out, then by time
+    friend bool operator==(saved_queue const&, saved_queue const&) = default;
+};
+
+/// Calls are O(1) on average, O(log n) where a time or a priority is kept. Unsynchronised; movable.
+template<class Key, class Order = fifo, class Figures = uncounted, class Hash = key_hash<Key>>
+requires WorkKey<Key, Hash>
 class work_queue {
 public:
-    /// The key needs work. True when it was not waiting already.
-    bool add(Key const& k)
+    static constexpr bool has_priority = Order::has_priority;
+    static constexpr bool has_figures = std::same_as<Figures, counted>;
+    static_assert(has_figures || std::same_as<Figures, uncounted>, "Figures is counted or uncounted");
+
+    work_queue() = default;
+    explicit work_queue(Order order, Hash hash = {}) : order_(std::move(order)), keys_(std::move(hash)) {}
+
+    /// An order without priorities has no value to give here.
+    struct no_priority {};
+    using priority = std::conditional_t<has_priority, std::int32_t, no_priority>;
+
+    /// The key needs work. False when that was known already, or the queue is shut down. Higher priorities go
+    /// first; a key that waits already may be raised, never lowered.
+    bool add(Key const& k, priority p = {}) { return !shut_ && need(keys_.obtain(k).first, p); }
+    bool add(Key&& k, priority p = {}) { return !shut_ && need(keys_.obtain(std::move(k)).first, p); }
+
+    /// The key needs work at `when`, or at the earlier time that it already waits for; of several priorities
+    /// the highest counts. `advance` makes it so, even where `when` is past.
+    void add_at(Key const& k, time_point when, priority p = {})
     {
-        auto const [it, fresh] = states_.try_emplace(k);
-        auto& s = it->second;
-        if (s.dirty)
+        if (!shut_)
+            need_at(keys_.obtain(k).first, when, p);
+    }
+    void add_at(Key&& k, time_point when, priority p = {})
+    {
+        if (!shut_)
+            need_at(keys_.obtain(std::move(k)).first, when, p);
+    }
+
+    /// As `add_at(now + delay)`, and `add` where the delay is zero or negative. A delay beyond the end of
+    /// time ends there.
+    void add_after(Key const& k, duration delay, time_point now, priority p = {})
+    {
+        if (!shut_)
+            need_after(keys_.obtain(k).first, delay, now, p);
+    }
+    void add_after(Key&& k, duration delay, time_point now, priority p = {})
+    {
+        if (!shut_)
+            need_after(keys_.obtain(std::move(k)).first, delay, now, p);
+    }
+
+    /// Makes ready what is due by `now`, earliest first. A clock that goes back makes nothing ready, and
+    /// undoes nothing.
+    void advance(time_point now)
+    {
+        if constexpr (has_figures)
+            figures_.now = now;
+        while (!delays_.empty() && delays_.top().rank <= now.time_since_epoch().count()) {
+            auto const e = delays_.top();
+            delays_.pop();
+            if (!holds(e))
+                continue;
+            auto& s = keys_[e.id].data;
+            s.delayed = false;
+            --delayed_;
+            if constexpr (has_priority)
+                need(e.id, s.mark.later_priority);
+            else
+                need(e.id, {});
+        }
+        drop_replaced_delays();
+    }
+
+    /// The next ready key, now in process; it stays where it is until `done`. Null when none is ready.
+    [[nodiscard]] Key const* get()
+    {
+        if (line_.size() == 0)
+            return nullptr;
+        auto const id = line_.pop(order_, marks());
+        auto& s = keys_[id];
+        s.data.dirty = false;
+        s.data.processing = true;
+        ++processing_;
+        last_ = id;
+        if constexpr (has_figures) {
+            --figures_.depth;
+            figures_.counts.queue_duration.observe(detail::seconds_between(s.data.times.added, figures_.now));
+            s.data.times.started = figures_.now;
+        }
+        return &s.key;
+    }
+
+    /// The worker is through with a key that `get` gave it; it is handed out again if it was added meanwhile.
+    /// False, and nothing happens, when the key is not in process. Cheapest for the key that was handed out
+    /// last, by the reference that `get` gave.
+    bool done(Key const& k)
+    {
+        auto const id = last_ != none && &keys_[last_].key == &k ? last_ : keys_.find(k);
+        if (id == none || !keys_[id].data.processing)
             return false;
-        s.dirty = true;
-        if (!s.processing)
-            ready_.push_back(&*it);
+        auto& s = keys_[id];
+        s.data.processing = false;
+        --processing_;
+        if constexpr (has_figures)
+            figures_.counts.work_duration.observe(
+                detail::seconds_between(s.data.times.started, figures_.now));
+        if (s.data.dirty)
+            line_.push(order_, id, s.key, s.data.mark);
+        else if (!s.data.delayed)
+            keys_.release(id);
         return true;
     }
 
-    /// The key needs work at `when`, or at the earlier time that it already waits for.
-    void add_at(Key const& k, time_point when)
+    /// Takes no more keys: adds are ignored from now on, delays are forgotten. Workers go on until `drained`,
+    /// or, as Kubernetes' do, until they are given nothing. A second call may only drop more.
+    void shut_down(drain what = drain::ready)
     {
-        auto const it = states_.try_emplace(k).first;
-        auto& due = it->second.due;
-        if (due && *due <= when)
-            return;
-        if (due)
-            drop_delay(*it);
-        due = when;
-        delayed_.emplace(when, &*it);
-    }
-
-    /// Moves what is due by `now` to the ready keys.
-    void advance(time_point now)
-    {
-        while (!delayed_.empty() && delayed_.begin()->first <= now) {
-            auto* const e = delayed_.begin()->second;
-            delayed_.erase(delayed_.begin());
-            e->second.due.reset();
-            add(e->first);
+        shut_ = true;
+        delays_.clear();
+        delayed_ = 0;
+        if (what == drain::in_process)
+            line_.clear();
+        for (std::uint32_t id = 0; id < keys_.slots(); ++id) {
+            auto& s = keys_[id].data;
+            if (!s.delayed && !s.dirty)
+                continue;
+            s.delayed = false;
+            if (what == drain::in_process && s.dirty) {
+                s.dirty = false;
+                if constexpr (has_figures)
+                    --figures_.depth;
+            }
+            if (!s.dirty && !s.processing)
+                keys_.release(id);
         }
     }
+    [[nodiscard]] bool shutting_down() const noexcept { return shut_; }
+    /// Shut down, and nothing is ready or in process any more. (Kubernetes' ShutDownWithDrain returns as soon
+    /// as nothing is in process, whatever is ready: `shutting_down() && processing() == 0`.)
+    [[nodiscard]] bool drained() const noexcept { return shut_ && ready() == 0 && processing_ == 0; }
 
-    /// The next ready key, now processing; it stays valid until `done`. Null when none is ready.
-    [[nodiscard]] Key const* get()
-    {
-        if (ready_.empty())
-            return nullptr;
-        auto* const e = ready_.front();
-        ready_.pop_front();
-        e->second.dirty = false;
-        e->second.processing = true;
-        return &e->first;
-    }
-
-    /// The worker is through with a key that `get` gave it. Handed out again if it was added meanwhile.
-    void done(Key const& k)
-    {
-        auto const it = states_.find(k);
-        PODIUM_ASSERT(it != states_.end() && it->second.processing);
-        it->second.processing = false;
-        if (it->second.dirty)
-            ready_.push_back(&*it);
-        else if (!it->second.due)
-            states_.erase(it);
-    }
-
-    [[nodiscard]] std::size_t ready() const noexcept { return ready_.size(); }
-    [[nodiscard]] std::size_t delayed() const noexcept { return delayed_.size(); }
-    /// Keys that are waiting, delayed or in process.
-    [[nodiscard]] std::size_t size() const noexcept { return states_.size(); }
+    /// Keys that `get` would hand out.
+    [[nodiscard]] std::size_t ready() const noexcept { return line_.size(); }
+    /// Keys that wait for a time.
+    [[nodiscard]] std::size_t delayed() const noexcept { return delayed_; }
+    /// Keys that are with a worker.
+    [[nodiscard]] std::size_t processing() const noexcept { return processing_; }
+    /// Keys that are ready, delayed or in process.
+    [[nodiscard]] std::size_t size() const noexcept { return keys_.size(); }
     /// When `advance` has something to do, if ever.
     [[nodiscard]] std::optional<time_point> wake_at() const
     {
-        return delayed_.empty() ? std::nullopt : std::optional(delayed_.begin()->first);
+        if (delays_.empty())
+            return std::nullopt;
+        return time_point(duration(delays_.top().rank));
     }
+
+    /// As of the latest `advance`. O(slots), for the keys in process are looked for.
+    [[nodiscard]] queue_figures figures() const
+    requires has_figures
+    {
+        auto all = figures_.counts;
+        all.depth.value = static_cast<double>(figures_.depth);
+        for (std::uint32_t id = 0; id < keys_.slots(); ++id)
+            if (auto const& s = keys_[id].data; s.processing) {
+                auto const age = detail::seconds_between(s.times.started, figures_.now);
+                all.unfinished_work.value += age;
+                all.longest_running_processor.value = std::max(all.longest_running_processor.value, age);
+            }
+        return all;
+    }
+
+    /// All keys, as values; the queue goes on. O(n log n).
+    [[nodiscard]] saved_queue<Key> save() const
+    requires std::copy_constructible<Key>
+    {
+        saved_queue<Key> out;
+        for (std::uint32_t id = 0; id < keys_.slots(); ++id)
+            if (keys_[id].data.processing)
+                out.items.push_back(saved(id));
+        for (auto const id : line_.list(order_, marks()))
+            out.items.push_back(saved(id));
+        auto by_time = delays_;
+        by_time.sort([&](auto const& e) {
+            auto const& s = keys_[e.id].data;
+            return holds(e) && !s.dirty && !s.processing;
+        });
+        for (auto const& e : by_time.entries())
+            out.items.push_back(saved(e.id));
+        return out;
+    }
+    /// Puts saved keys into an empty queue, which then goes on as the saved one would have, each key that
+    /// was in process being handed out again. Items that an editor made up are taken as adds; one that
+    /// neither needs work nor waits is left out.
+    void restore(saved_queue<Key> from)
+    {
+        PODIUM_ASSERT(size() == 0);
+        for (auto& item : from.items) {
+            if (shut_ || (!item.needs_work && !item.due))
+                continue;
+            auto const id = keys_.obtain(std::move(item.key)).first;
+            if (item.needs_work)
+                put_back(id, item);
+            if (!item.due)
+                continue;
+            if constexpr (has_priority)
+                need_at(id, *item.due, item.later_priority);
+            else
+                need_at(id, *item.due, {});
+        }
+    }
+
+    /// A key's slot, the key included, what it holds on the heap not; a delay takes another 16 bytes.
+    [[nodiscard]] static constexpr std::size_t slot_bytes() noexcept { return slots::slot_bytes(); }
 
 private:
+    using line = typename Order::template line<Key>;
+
+    struct moments {
+        time_point added{};
+        time_point started{};
+    };
+    struct no_moments {};
     struct state {
+        time_point due{};
+        std::uint32_t place = 0;
+        std::uint32_t since = 0;  ///< which entry of the delays holds
         bool dirty = false;
         bool processing = false;
-        std::optional<time_point> due{};
+        bool delayed = false;
+        [[no_unique_address]] typename line::mark mark{};
+        [[no_unique_address]] std::conditional_t<has_figures, moments, no_moments> times{};
     };
-    using item = std::pair<Key const, state>;
+    struct measured {
+        queue_figures counts{};
+        std::size_t depth = 0;
+        time_point now{};
+    };
+    struct not_measured {};
+    using slots = detail::key_slots<Key, state, Hash>;
+    static constexpr auto none = slots::none;
 
-    void drop_delay(item& e)
+    [[nodiscard]] auto marks()
     {
-        for (auto [it, end] = delayed_.equal_range(*e.second.due); it != end; ++it)
-            if (it->second == &e) {
-                delayed_.erase(it);
-                return;
-            }
+        return [this](std::uint32_t id) -> auto& { return keys_[id].data.mark; };
+    }
+    [[nodiscard]] auto marks() const
+    {
+        return [this](std::uint32_t id) -> auto const& { return keys_[id].data.mark; };
     }
 
-    std::unordered_map<Key, state, Hash> states_;
-    std::deque<item*> ready_;
-    std::multimap<time_point, item*> delayed_;
+    bool need(std::uint32_t id, [[maybe_unused]] priority p)
+    {
+        auto& s = keys_[id];
+        if (s.data.dirty) {
+            if constexpr (has_priority)
+                if (p > s.data.mark.priority)
+                    line_.raise(order_, id, s.data.mark, p, marks());
+            return false;
+        }
+        s.data.dirty = true;
+        if constexpr (has_priority)
+            s.data.mark.priority = p;
+        if constexpr (has_figures) {
+            ++figures_.depth;
+            figures_.counts.adds.add();
+            s.data.times.added = figures_.now;
+        }
+        if (!s.data.processing)
+            line_.push(order_, id, s.key, s.data.mark);
+        return true;
+    }
+    void need_at(std::uint32_t id, time_point when, [[maybe_unused]] priority p)
+    {
+        if constexpr (has_figures)
+            figures_.counts.retries.add();
+        auto& s = keys_[id].data;
+        if constexpr (has_priority)
+            s.mark.later_priority = s.delayed ? std::max(s.mark.later_priority, p) : p;
+        if (s.delayed && s.due <= when)
+            return;
+        if (!s.delayed) {
+            s.delayed = true;
+            ++delayed_;
+        }
+        s.due = when;
+        s.since = delays_.push(when.time_since_epoch().count(), id);
+        delays_.tidy(delayed_, [this](auto const& e) { return holds(e); });
+    }
+    void need_after(std::uint32_t id, duration delay, time_point now, priority p)
+    {
+        if (delay <= duration::zero()) {
+            if constexpr (has_figures)
+                figures_.counts.retries.add();
+            need(id, p);
+            return;
+        }
+        need_at(id, now > time_point::max() - delay ? time_point::max() : now + delay, p);
+    }
+
+    [[nodiscard]] bool holds(detail::ranks::entry const& e) const
+    {
+        auto const& s = keys_[e.id].data;
+        return s.delayed && s.since == e.since && s.due.time_since_epoch().count() == e.rank;
+    }
+    void drop_replaced_delays()
+    {
+        while (!delays_.empty() && !holds(delays_.top()))
+            delays_.pop();
+    }
+
+    [[nodiscard]] auto saved(std::uint32_t id) const
+    {
+        auto const& s = keys_[id];
+        typename saved_queue<Key>::item out{.key = s.key, .needs_work = s.data.dirty || s.data.processing};
+        if (s.data.delayed)
+            out.due = s.data.due;
+        if constexpr (has_priority) {
+            out.priority = s.data.mark.priority;
+            out.later_priority = s.data.mark.later_priority;
+            if (s.data.mark.waiting)
+                out.age = line_.age(s.data.mark);
+        }
+        return out;
+    }
+    void put_back(std::uint32_t id, [[maybe_unused]] typename saved_queue<Key>::item const& item)
+    {
+        if constexpr (has_priority) {
+            auto& s = keys_[id];
+            if (!s.data.dirty) {
+                s.data.dirty = true;
+                s.data.mark.priority = item.priority;
+                line_.push_back_in(order_, id, s.key, s.data.mark, item.age);
+            }
+        } else {
+            need(id, {});
+        }
+    }
+
+    [[no_unique_address]] Order order_{};
+    slots keys_{};
+    line line_{};
+    detail::ranks delays_{};  ///< by due time, in nanoseconds
+    std::size_t delayed_ = 0;
+    std::size_t processing_ = 0;
+    std::uint32_t last_ = none;  ///< the slot handed out last
+    bool shut_ = false;
+    [[no_unique_address]] std::conditional_t<has_figures, measured, not_measured> figures_{};
 };
 
 }  // namespace podium::v0::reconcile

@@ -1,0 +1,11 @@
+#pragma once
+/// Gauge: how much of something there is now. It goes both ways.
+
+namespace podium::inline v0::observe {
+
+struct gauge {
+    double value = 0;
+    friend constexpr bool operator==(gauge const&, gauge const&) = default;
+};
+
+}  // namespace podium::v0::observe
