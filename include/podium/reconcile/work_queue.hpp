@@ -24,6 +24,7 @@
 #include <podium/core/assert.hpp>
 #include <podium/core/time.hpp>
 #include <podium/reconcile/key_slots.hpp>
+#include <podium/reconcile/queue_delays.hpp>
 #include <podium/reconcile/queue_figures.hpp>
 #include <podium/reconcile/queue_order.hpp>
 
@@ -114,20 +115,20 @@ public:
     {
         if constexpr (has_figures)
             figures_.now = now;
-        while (!delays_.empty() && delays_.top().rank <= now.time_since_epoch().count()) {
-            auto const e = delays_.top();
-            delays_.pop();
-            if (!holds(e))
+        auto const near = [this](std::uint32_t id) { keys_.prefetch(id); };
+        while (auto const e = delays_.pop(now.time_since_epoch().count(), near)) {
+            if (!holds(*e))
                 continue;
-            auto& s = keys_[e.id].data;
+            auto& s = keys_[e->id].data;
             s.delayed = false;
             --delayed_;
             if constexpr (has_priority)
-                need(e.id, s.mark.later_priority);
+                need(e->id, s.mark.later_priority);
             else
-                need(e.id, {});
+                need(e->id, {});
         }
-        drop_replaced_delays();
+        if (delayed_ == 0 && delays_.size() > 0)
+            delays_.clear();
     }
 
     /// The next ready key, now in process; it stays where it is until `done`. Null when none is ready.
@@ -206,12 +207,13 @@ public:
     [[nodiscard]] std::size_t processing() const noexcept { return processing_; }
     /// Keys that are ready, delayed or in process.
     [[nodiscard]] std::size_t size() const noexcept { return keys_.size(); }
-    /// When `advance` has something to do, if ever.
+    /// When `advance` has something to do, if ever. Never too late; too early, once, where a later delay of a
+    /// key was replaced by an earlier one that has passed.
     [[nodiscard]] std::optional<time_point> wake_at() const
     {
-        if (delays_.empty())
-            return std::nullopt;
-        return time_point(duration(delays_.top().rank));
+        if (auto const least = delays_.least())
+            return time_point(duration(*least));
+        return std::nullopt;
     }
 
     /// As of the latest `advance`. O(slots), for the keys in process are looked for.
@@ -239,18 +241,16 @@ public:
                 out.items.push_back(saved(id));
         for (auto const id : line_.list(order_, marks()))
             out.items.push_back(saved(id));
-        auto by_time = delays_;
-        by_time.sort([&](auto const& e) {
-            auto const& s = keys_[e.id].data;
-            return holds(e) && !s.dirty && !s.processing;
-        });
-        for (auto const& e : by_time.entries())
+        for (auto const& e : delays_.list([&](auto const& d) {
+                 auto const& s = keys_[d.id].data;
+                 return holds(d) && !s.dirty && !s.processing;
+             }))
             out.items.push_back(saved(e.id));
         return out;
     }
-    /// Puts saved keys into an empty queue, which then goes on as the saved one would have, each key that
-    /// was in process being handed out again. Items that an editor made up are taken as adds; one that
-    /// neither needs work nor waits is left out.
+    /// Puts saved keys into an empty queue, which then goes on as the saved one would have (delays that end
+    /// at the same instant may change places), each key that was in process being handed out again. Items
+    /// that an editor made up are taken as adds; one that neither needs work nor waits is left out.
     void restore(saved_queue<Key> from)
     {
         PODIUM_ASSERT(size() == 0);
@@ -287,6 +287,7 @@ private:
         bool dirty = false;
         bool processing = false;
         bool delayed = false;
+        [[nodiscard]] bool in_use() const noexcept { return dirty || processing || delayed; }
         [[no_unique_address]] typename line::mark mark{};
         [[no_unique_address]] std::conditional_t<has_figures, moments, no_moments> times{};
     };
@@ -362,11 +363,6 @@ private:
         auto const& s = keys_[e.id].data;
         return s.delayed && s.since == e.since && s.due.time_since_epoch().count() == e.rank;
     }
-    void drop_replaced_delays()
-    {
-        while (!delays_.empty() && !holds(delays_.top()))
-            delays_.pop();
-    }
 
     [[nodiscard]] auto saved(std::uint32_t id) const
     {
@@ -375,8 +371,10 @@ private:
         if (s.data.delayed)
             out.due = s.data.due;
         if constexpr (has_priority) {
-            out.priority = s.data.mark.priority;
-            out.later_priority = s.data.mark.later_priority;
+            if (out.needs_work)
+                out.priority = s.data.mark.priority;
+            if (s.data.delayed)
+                out.later_priority = s.data.mark.later_priority;
             if (s.data.mark.waiting)
                 out.age = line_.age(s.data.mark);
         }
@@ -399,7 +397,7 @@ private:
     [[no_unique_address]] Order order_{};
     slots keys_{};
     line line_{};
-    detail::ranks delays_{};  ///< by due time, in nanoseconds
+    detail::delays delays_{};  ///< in nanoseconds
     std::size_t delayed_ = 0;
     std::size_t processing_ = 0;
     std::uint32_t last_ = none;  ///< the slot handed out last
