@@ -7,6 +7,7 @@
 #include <podium/reconcile/object.hpp>
 #include <podium/reconcile/plan.hpp>
 #include <podium/reconcile/plane.hpp>
+#include <podium/reconcile/queue_delays.hpp>
 #include <podium/reconcile/queue_figures.hpp>
 #include <podium/reconcile/queue_order.hpp>
 #include <podium/reconcile/rate_limiter.hpp>

@@ -74,6 +74,28 @@ namespace detail {
     return mixed(rest ^ one, h);
 }
 
+/// Keys that read as text are compared word by word, here, where a call would cost more than its work.
+[[nodiscard]] inline bool same_text(std::string_view a, std::string_view b) noexcept
+{
+    if (a.size() != b.size())
+        return false;
+    auto const n = a.size();
+    auto const differ = [&](std::size_t at) {
+        std::uint64_t x = 0, y = 0;
+        std::memcpy(&x, a.data() + at, 8);
+        std::memcpy(&y, b.data() + at, 8);
+        return x != y;
+    };
+    if (n < 8 || n > 64)
+        return a == b;
+    if (differ(n - 8))  // names differ at their ends
+        return false;
+    for (std::size_t i = 0; i + 8 < n; i += 8)
+        if (differ(i))
+            return false;
+    return true;
+}
+
 /// Numbered places that stay where they are. The first chunk holds 16, each further one twice the one before.
 template<class T>
 class slab {
@@ -133,7 +155,11 @@ private:
     std::uint32_t size_ = 0;
 };
 
-/// Keys in slots, each with `Data`; `Data::place` is a 32-bit number that belongs to this class.
+/// Keys in slots, each with `Data`; `Data::place` is a 32-bit number that belongs to this class, and
+/// `Data::in_use()` says that the slot was not let go.
+///
+/// Keys often come in the order in which they came before: objects of a list, events of a resync. So the slot
+/// after the one found last is looked at first, which saves the hash.
 template<class Key, class Data, class Hash>
 class key_slots {
 public:
@@ -175,7 +201,18 @@ public:
     std::pair<std::uint32_t, bool> obtain(K&& k)
     {
         std::uint32_t h = 0;
-        if (!hashed_) {
+        if (hashed_) {
+            auto const next = found_ + 1;
+            if (next < slots_.size() && slots_[next].data.in_use() && same(slots_[next].key, k)) {
+                found_ = next;
+                return {next, false};
+            }
+            h = hash(k);
+            if (auto const id = among_many(k, h); id != none) {
+                found_ = id;
+                return {id, false};
+            }
+        } else {
             if (auto const id = among_few(k); id != none)
                 return {id, false};
             if (size_ < few) {
@@ -187,10 +224,6 @@ public:
             }
             begin_hashing();
             h = hash(k);
-        } else {
-            h = hash(k);
-            if (auto const id = among_many(k, h); id != none)
-                return {id, false};
         }
         if ((std::size_t{size_} + 1) * 5 > cells_.size() * 4)
             grow();
@@ -199,6 +232,14 @@ public:
         insert({h, id});
         ++size_;
         return {id, true};
+    }
+
+    /// This slot will be looked at soon.
+    void prefetch([[maybe_unused]] std::uint32_t id) const noexcept
+    {
+#if defined(__GNUC__)
+        __builtin_prefetch(&slots_[id]);
+#endif
     }
 
     /// Lets a slot go. Its key stays readable until the slot is used again.
@@ -226,6 +267,15 @@ private:
     };
 
     template<class K>
+    [[nodiscard]] static bool same(Key const& held, K const& k)
+    {
+        if constexpr (std::convertible_to<Key const&, std::string_view> &&
+            std::convertible_to<K const&, std::string_view> && std::same_as<Hash, key_hash<Key>>)
+            return same_text(held, k);
+        else
+            return held == k;
+    }
+    template<class K>
     [[nodiscard]] std::uint32_t hash(K const& k) const
     {
         auto const h = static_cast<std::uint64_t>(hash_(k));
@@ -235,7 +285,7 @@ private:
     [[nodiscard]] std::uint32_t among_few(K const& k) const
     {
         for (std::uint32_t i = 0; i < size_; ++i)
-            if (slots_[cells_[i].id].key == k)
+            if (same(slots_[cells_[i].id].key, k))
                 return cells_[i].id;
         return none;
     }
@@ -245,7 +295,7 @@ private:
         auto const mask = cells_.size() - 1;
         for (std::size_t i = h & mask;; i = (i + 1) & mask) {
             auto const c = cells_[i];
-            if (c.id == none || (c.hash == h && slots_[c.id].key == k))
+            if (c.id == none || (c.hash == h && same(slots_[c.id].key, k)))
                 return c.id;
         }
     }
@@ -319,6 +369,7 @@ private:
     std::vector<cell> cells_{};
     std::uint32_t size_ = 0;
     std::uint32_t free_ = none;
+    std::uint32_t found_ = 0;  ///< the slot found last
     bool hashed_ = false;
     [[no_unique_address]] Hash hash_{};
 };

@@ -95,23 +95,18 @@ public:
     [[nodiscard]] bool empty() const noexcept { return entries_.empty(); }
     [[nodiscard]] entry const& top() const noexcept { return entries_.front(); }
     [[nodiscard]] std::vector<entry> const& entries() const noexcept { return entries_; }
-    [[nodiscard]] std::size_t memory_bytes() const noexcept { return entries_.capacity() * sizeof(entry); }
 
     /// The entry's `since`.
     std::uint32_t push(std::int64_t rank, std::uint32_t id)
     {
-        entry const e{rank, id, since_++};
+        push(entry{rank, id, since_});
+        return since_++;
+    }
+    /// One that was numbered elsewhere.
+    void push(entry const& e)
+    {
         entries_.push_back(e);
-        auto i = entries_.size() - 1;
-        while (i > 0) {
-            auto const parent = (i - 1) / 4;
-            if (!e.before(entries_[parent]))
-                break;
-            entries_[i] = entries_[parent];
-            i = parent;
-        }
-        entries_[i] = e;
-        return e.since;
+        rise(entries_.size() - 1, e);
     }
     /// Takes the top off. The hole sinks to the bottom first and the last entry rises from there: it
     /// belongs near the bottom nearly always.
@@ -135,14 +130,7 @@ public:
             entries_[i] = entries_[least];
             i = least;
         }
-        while (i > 0) {
-            auto const parent = (i - 1) / 4;
-            if (!e.before(entries_[parent]))
-                break;
-            entries_[i] = entries_[parent];
-            i = parent;
-        }
-        entries_[i] = e;
+        rise(i, e);
     }
     /// Drops the entries that do not hold, when they are more than half of all: O(1) for each push in the
     /// end.
@@ -163,6 +151,18 @@ public:
     void clear() noexcept { entries_.clear(); }
 
 private:
+    void rise(std::size_t i, entry const& e) noexcept
+    {
+        while (i > 0) {
+            auto const parent = (i - 1) / 4;
+            if (!e.before(entries_[parent]))
+                break;
+            entries_[i] = entries_[parent];
+            i = parent;
+        }
+        entries_[i] = e;
+    }
+
     std::vector<entry> entries_{};
     std::uint32_t since_ = 0;
 };
@@ -313,6 +313,7 @@ struct fair {
         struct group {
             std::uint32_t place = 0;
             line_within ready{};
+            [[nodiscard]] bool in_use() const noexcept { return ready.size() > 0; }
         };
 
     public:

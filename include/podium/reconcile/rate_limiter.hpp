@@ -92,6 +92,7 @@ private:
     struct count {
         std::uint32_t failures = 0;
         std::uint32_t place = 0;
+        [[nodiscard]] bool in_use() const noexcept { return failures > 0; }
     };
     using slots = detail::key_slots<Key, count, Hash>;
     slots keys_{};
