@@ -1,10 +1,15 @@
 #include <podium/core/quantity.hpp>
 
+#include <algorithm>
 #include <array>
+#include <cctype>
+#include <compare>
+#include <cstdint>
 #include <doctest/doctest.h>
 #include <limits>
 #include <random>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -33,6 +38,130 @@ std::string random_text(std::mt19937_64& random)
     if (random() % 2)
         out += '.' + digits(random() % 8);
     return out + suffixes[random() % suffixes.size()];
+}
+
+// An integer of any length: the exact side of the comparison. Little-endian digits of base 10^9.
+struct big {
+    std::vector<std::uint32_t> digits{};
+    bool negative = false;
+
+    static constexpr std::uint64_t base = 1'000'000'000;
+    void trim()
+    {
+        while (!digits.empty() && digits.back() == 0)
+            digits.pop_back();
+        negative = negative && !digits.empty();
+    }
+    void times(std::uint64_t factor, std::uint64_t plus = 0)
+    {
+        for (auto& d : digits) {
+            auto const v = d * factor + plus;
+            d = static_cast<std::uint32_t>(v % base);
+            plus = v / base;
+        }
+        for (; plus != 0; plus /= base)
+            digits.push_back(static_cast<std::uint32_t>(plus % base));
+        trim();
+    }
+    // By 10^n, away from zero.
+    void divided_by_tens(std::size_t n)
+    {
+        bool lost = false;
+        for (; n > 0; --n) {
+            std::uint64_t rest = 0;
+            for (auto i = digits.size(); i-- > 0;) {
+                auto const v = rest * base + digits[i];
+                digits[i] = static_cast<std::uint32_t>(v / 10);
+                rest = v % 10;
+            }
+            lost = lost || rest != 0;
+        }
+        if (lost)
+            times(1, 1);
+        trim();
+    }
+    static std::strong_ordering compare_magnitudes(big const& a, big const& b)
+    {
+        if (a.digits.size() != b.digits.size())
+            return a.digits.size() <=> b.digits.size();
+        return std::lexicographical_compare_three_way(
+            a.digits.rbegin(), a.digits.rend(), b.digits.rbegin(), b.digits.rend());
+    }
+    friend std::strong_ordering operator<=>(big const& a, big const& b)
+    {
+        if (a.negative != b.negative)
+            return a.negative ? std::strong_ordering::less : std::strong_ordering::greater;
+        return a.negative ? compare_magnitudes(b, a) : compare_magnitudes(a, b);
+    }
+    friend bool operator==(big const&, big const&) = default;
+    friend big operator+(big a, big b)
+    {
+        if (a.negative == b.negative) {
+            std::uint64_t carry = 0;
+            a.digits.resize(std::max(a.digits.size(), b.digits.size()) + 1);
+            b.digits.resize(a.digits.size());
+            for (std::size_t i = 0; i < a.digits.size(); ++i) {
+                auto const v = carry + a.digits[i] + b.digits[i];
+                a.digits[i] = static_cast<std::uint32_t>(v % base);
+                carry = v / base;
+            }
+        } else {
+            if (compare_magnitudes(a, b) < 0)
+                std::swap(a, b);
+            std::int64_t borrow = 0;
+            b.digits.resize(a.digits.size());
+            for (std::size_t i = 0; i < a.digits.size(); ++i) {
+                auto v = std::int64_t{a.digits[i]} - b.digits[i] - borrow;
+                borrow = v < 0;
+                a.digits[i] = static_cast<std::uint32_t>(v + borrow * static_cast<std::int64_t>(base));
+            }
+        }
+        a.trim();
+        return a;
+    }
+};
+
+// How many billionths a text says, read another way than podium reads it.
+big nano(std::string text)
+{
+    big out;
+    bool const negative = text.starts_with('-');
+    std::size_t at = negative, fraction = 0;
+    for (bool dot = false; at < text.size() && (std::isdigit(text[at]) || text[at] == '.'); ++at) {
+        if (text[at] == '.') {
+            dot = true;
+            continue;
+        }
+        out.times(10, static_cast<std::uint64_t>(text[at] - '0'));
+        fraction += dot;
+    }
+    auto const suffix = text.substr(at);
+    int tens = 9 - static_cast<int>(fraction);
+    bool const binary = suffix.ends_with('i');
+    if (binary)
+        for (auto n = std::string("KMGTPE").find(suffix[0]) + 1; n > 0; --n)
+            out.times(1024);
+    else if (suffix.size() > 1)
+        tens += std::stoi(suffix.substr(1));
+    else if (suffix.size() == 1)
+        tens += static_cast<int>(std::string("num kMGTPE").find(suffix[0])) * 3 - 9;
+    for (int n = 0; n < tens; ++n)
+        out.times(10);
+    if (tens < 0)
+        out.divided_by_tens(static_cast<std::size_t>(-tens));
+    if (big cap; binary) {
+        cap.times(1, static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()));
+        for (int n = 0; n < 9; ++n)
+            cap.times(10);
+        if (out > cap)
+            out = cap;
+    }
+    out.negative = negative && !out.digits.empty();
+    return out;
+}
+big nano(quantity const& v)
+{
+    return nano(to_string(v.in(quantity_format::decimal_exponent)));
 }
 
 }  // namespace
@@ -78,6 +207,21 @@ TEST_CASE("core: what is not a quantity is an error, not a guess")
         CHECK_FALSE(r.error().message.empty());
     }
     CHECK_FALSE(quantity::parse(std::string(quantity::max_text + 1, '1')));
+}
+
+TEST_CASE("core: a hostile quantity is an error that does not repeat it")
+{
+    for (auto const& text :
+        {std::string(10'000'000, '9'), std::string(10'000'000, '0'), std::string("1\0", 2),
+            std::string("\xc3\x28"), "1e" + std::string(200, '9'), "1e-" + std::string(200, '9'),
+            "0." + std::string(10'000'000, '1'), std::string(10'000'000, '-')}) {
+        auto const r = quantity::parse(text);
+        REQUIRE_FALSE(r);
+        CHECK(r.error().code == podium::errc::invalid);
+        CHECK(r.error().text().size() < 200);
+    }
+    CHECK(q("0." + std::string(250, '0') + '1') == q("1n"));
+    CHECK(q(std::string(250, '0') + "1Ki") == q("1024"));
 }
 
 TEST_CASE("core: quantities compare as numbers, whatever their suffixes")
@@ -173,6 +317,55 @@ TEST_SUITE("property")
             REQUIRE((a == b) == ((a <=> b) == 0));
             if (a <= b && b <= c)
                 REQUIRE(a <= c);
+        }
+    }
+
+    TEST_CASE("core: what quantities compute is what exact integers compute")
+    {
+        for (std::uint64_t seed = 0; seed < 4000; ++seed) {
+            CAPTURE(seed);
+            std::mt19937_64 random(seed);
+            auto const x = random_text(random), y = random_text(random);
+            CAPTURE(x);
+            CAPTURE(y);
+            auto const a = q(x), b = q(y);
+            auto const m = nano(x), n = nano(y);
+            REQUIRE(nano(a) == m);
+            REQUIRE(nano(to_string(a)) == m);
+            REQUIRE((a <=> b) == (m <=> n));
+            REQUIRE((a == b) == (m == n));
+            REQUIRE(nano(a.plus(b).value()) == m + n);
+            auto minus_n = n;
+            minus_n.negative = !n.negative && !n.digits.empty();
+            REQUIRE(nano(a.minus(b).value()) == m + minus_n);
+            // A sum is the same number as the sum read from its text, however either is held.
+            auto const sum = a.plus(b)->in(quantity_format::decimal_exponent);  // binary text ends at 2^63-1
+            REQUIRE(q(to_string(sum)) == sum);
+            auto const factor = static_cast<std::int64_t>(random() % 2001) - 1000;
+            if (auto const product = a.times(factor)) {
+                auto p = m;
+                p.times(static_cast<std::uint64_t>(factor < 0 ? -factor : factor));
+                p.negative = (m.negative != (factor < 0)) && !p.digits.empty();
+                REQUIRE(nano(*product) == p);
+            }
+            auto const scale = static_cast<std::int32_t>(random() % 20) - 9;
+            auto rounded = m;
+            rounded.divided_by_tens(static_cast<std::size_t>(scale + 9));
+            auto const whole = a.checked_scaled_value(scale);
+            big expected;
+            auto const magnitude = whole
+                ? (*whole < 0 ? 0 - static_cast<std::uint64_t>(*whole) : static_cast<std::uint64_t>(*whole))
+                : std::numeric_limits<std::uint64_t>::max() / 2 + 1;
+            expected.times(1, magnitude);
+            expected.negative = whole ? *whole < 0 : m.negative;
+            if (whole)
+                REQUIRE(rounded == expected);
+            else
+                REQUIRE(big::compare_magnitudes(rounded, expected) >= 0);
+            REQUIRE(a.scaled_value(scale) ==
+                (whole               ? *whole
+                        : m.negative ? std::numeric_limits<std::int64_t>::min()
+                                     : std::numeric_limits<std::int64_t>::max()));
         }
     }
 

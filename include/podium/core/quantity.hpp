@@ -12,6 +12,9 @@
 
 #include <podium/core/result.hpp>
 
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <charconv>
 #include <compare>
 #include <cstddef>
@@ -20,6 +23,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace podium::inline v0 {
 
@@ -58,6 +62,14 @@ constexpr int digits_of(uint128 v) noexcept
     return n;
 }
 std::string decimal_text(uint128 v);
+
+/// 10^0 to 10^18: what the 64-bit path scales by.
+inline constexpr auto short_powers = [] {
+    std::array<std::int64_t, 19> out{};
+    for (std::int64_t i = 0, p = 1; i < 19; ++i, p *= i < 19 ? 10 : 1)
+        out[static_cast<std::size_t>(i)] = p;
+    return out;
+}();
 }  // namespace detail
 
 /// Which family of suffixes an amount is written in.
@@ -96,6 +108,15 @@ public:
     [[nodiscard]] constexpr std::int64_t scaled_value(std::int32_t scale) const noexcept
     {
         using limits = std::numeric_limits<std::int64_t>;
+        if (is_short()) {
+            auto const m = short_mantissa();
+            auto const by = std::int64_t{exponent_} - scale;
+            std::int64_t out = 0;
+            if (by >= 0 && by <= 18 && !__builtin_mul_overflow(m, short_power(by), &out))
+                return out;
+            if (by < 0 && by >= -18)
+                return m / short_power(-by) + (m % short_power(-by) != 0 ? (m < 0 ? -1 : 1) : 0);
+        }
         if (auto const v = checked_scaled_value(scale))
             return *v;
         return sign() < 0 ? limits::min() : limits::max();
@@ -136,6 +157,12 @@ public:
         auto const format = is_zero() ? other.format_ : format_;
         if (is_zero() || other.is_zero())
             return (is_zero() ? other : *this).in(format);
+        if (is_short() && other.is_short()) {
+            auto a = short_mantissa(), b = other.short_mantissa();
+            auto const by = std::int64_t{exponent_} - other.exponent_;
+            if (bring_together(a, b, by) && !__builtin_add_overflow(a, b, &a))
+                return short_as_is(a, std::min(exponent_, other.exponent_), format);
+        }
         auto const& fine = exponent_ <= other.exponent_ ? *this : other;
         auto const& coarse = exponent_ <= other.exponent_ ? other : *this;
         auto const aligned =
@@ -181,20 +208,28 @@ public:
     /// By number: "1Ki" equals "1024".
     friend constexpr bool operator==(quantity const& a, quantity const& b) noexcept
     {
-        return a.low_ == b.low_ && a.high_ == b.high_ && a.exponent_ == b.exponent_;
+        if (a.exponent_ == b.exponent_)
+            return a.low_ == b.low_ && a.high_ == b.high_;
+        return (a <=> b) == 0;
     }
     friend constexpr std::strong_ordering operator<=>(quantity const& a, quantity const& b) noexcept
     {
         if (a.exponent_ == b.exponent_)
             return a.mantissa() <=> b.mantissa();
+        if (a.is_short() && b.is_short()) {
+            auto x = a.short_mantissa(), y = b.short_mantissa();
+            if (bring_together(x, y, std::int64_t{a.exponent_} - b.exponent_))
+                return x <=> y;
+        }
         if (a.sign() != b.sign() || a.is_zero())
             return a.sign() <=> b.sign();
         auto const larger = a.magnitude_order(b);
         return a.sign() > 0 ? larger : 0 <=> larger;
     }
 
-    /// The canonical text, which parses to an equal amount: no fraction, no trailing zeros before a
-    /// larger suffix that fits. A binary amount that is not whole or is below 1Ki is written in decimal.
+    /// The canonical text, which parses to an equal amount (a binary sum beyond 2^63-1 is cut there): no
+    /// fraction, no trailing zeros before a larger suffix that fits. A binary amount that is not whole or is
+    /// below 1Ki is written in decimal.
     friend std::string to_string(quantity const& q) { return q.text(); }
 
 private:
@@ -209,8 +244,49 @@ private:
         high_ = static_cast<std::int64_t>(m >> 64);
     }
 
-    /// magnitude x 10^exponent, `sticky` saying that something nonzero was cut off below it. Normal form:
-    /// no trailing zero digit, zero is 0 x 10^0; so equal amounts have equal members.
+    // The 64-bit path: nearly all amounts there are. What does not fit goes the exact way behind it.
+    [[nodiscard]] constexpr bool is_short() const noexcept
+    {
+        return high_ == (static_cast<std::int64_t>(low_) < 0 ? -1 : 0);
+    }
+    [[nodiscard]] constexpr std::int64_t short_mantissa() const noexcept
+    {
+        return static_cast<std::int64_t>(low_);
+    }
+    [[nodiscard]] static constexpr std::int64_t short_power(std::int64_t n) noexcept
+    {
+        return detail::short_powers[static_cast<std::size_t>(n)];
+    }
+    /// Gives both the finer exponent, `a` being the coarser by `by` powers of ten; false if that does not
+    /// fit.
+    [[nodiscard]] static constexpr bool bring_together(
+        std::int64_t& a, std::int64_t& b, std::int64_t by) noexcept
+    {
+        if (by < -18 || by > 18)
+            return false;
+        return by >= 0 ? !__builtin_mul_overflow(a, short_power(by), &a)
+                       : !__builtin_mul_overflow(b, short_power(-by), &b);
+    }
+    /// m x 10^exponent, with whatever zeros m ends in: sums and what is read keep theirs, so that adding does
+    /// not divide. Printing takes them off.
+    [[nodiscard]] static constexpr quantity short_as_is(
+        std::int64_t m, std::int32_t exponent, quantity_format format) noexcept
+    {
+        quantity out;
+        out.format_ = format;
+        if (m == 0)
+            return out;
+        out.low_ = static_cast<std::uint64_t>(m);
+        out.high_ = m < 0 ? -1 : 0;
+        out.exponent_ = exponent;
+        return out;
+    }
+    /// What has at most 18 characters and loses nothing; anything else, right or wrong, is nothing here.
+    [[nodiscard]] static constexpr std::optional<quantity> parse_short(std::string_view text) noexcept;
+    [[nodiscard]] static result<quantity> parse_long(std::string_view text);
+
+    /// magnitude x 10^exponent, `sticky` saying that something nonzero was cut off below it. Normal form: no
+    /// trailing zero digit, zero is 0 x 10^0; what is longer than 64 bits is always in it.
     [[nodiscard]] static constexpr std::optional<quantity> make(
         detail::uint128 m, bool negative, std::int64_t exponent, bool sticky, quantity_format format) noexcept
     {
@@ -347,7 +423,98 @@ inline std::optional<suffix> parse_suffix(std::string_view s)
 }
 }  // namespace detail
 
+constexpr std::optional<quantity> quantity::parse_short(std::string_view text) noexcept
+{
+    if (text.empty() || text.size() > 18)
+        return std::nullopt;
+    auto const* at = text.data();
+    auto const* const end = at + text.size();
+    bool const negative = *at == '-';
+    if (negative || *at == '+')
+        ++at;
+    // Zeros are counted, and only enter the number when another digit follows.
+    std::int64_t m = 0, zeros = 0;
+    auto const digits = [&] {
+        for (; at != end && *at >= '0' && *at <= '9'; ++at) {
+            if (*at == '0') {
+                ++zeros;
+                continue;
+            }
+            if (zeros != 0)
+                m *= short_power(std::exchange(zeros, 0));
+            m = m * 10 + (*at - '0');
+        }
+    };
+    digits();
+    std::int64_t fraction = 0;
+    if (at != end && *at == '.') {
+        auto const* const from = ++at;
+        digits();
+        fraction = at - from;
+    }
+    if (m == 0)
+        zeros = 0;
+
+    auto format = quantity_format::decimal_si;
+    std::int64_t exponent = 0;
+    if (at != end) {
+        auto const left = end - at;
+        int thousands = 0;
+        switch (*at) {
+        case 'n': thousands = -3; break;
+        case 'u': thousands = -2; break;
+        case 'm': thousands = -1; break;
+        case 'k': thousands = 1; break;
+        case 'K': thousands = 1; break;
+        case 'M': thousands = 2; break;
+        case 'G': thousands = 3; break;
+        case 'T': thousands = 4; break;
+        case 'P': thousands = 5; break;
+        case 'E': thousands = 6; break;
+        case 'e': break;
+        default: return std::nullopt;
+        }
+        if (left == 1 && *at != 'K' && *at != 'e') {
+            exponent = thousands * 3;
+        } else if (left == 2 && at[1] == 'i' && thousands > 0 && *at != 'k') {
+            // Whole numbers of units that lose nothing and stay below 2^63.
+            std::int64_t units = 0;
+            auto const shift = thousands * 10;
+            if (fraction > 9 || zeros > 18 || __builtin_mul_overflow(m, short_power(zeros), &units) ||
+                units > std::numeric_limits<std::int64_t>::max() >> shift)
+                return std::nullopt;
+            units <<= shift;
+            if (units < short_power(fraction) && units != 0)
+                return std::nullopt;
+            return short_as_is(
+                negative ? -units : units, static_cast<std::int32_t>(-fraction), quantity_format::binary_si);
+        } else if ((*at == 'e' || *at == 'E') && left <= 3) {
+            format = quantity_format::decimal_exponent;
+            for (auto const* e = at + 1; e != end; ++e) {
+                if (*e < '0' || *e > '9')
+                    return std::nullopt;
+                exponent = exponent * 10 + (*e - '0');
+            }
+            if (left == 1)
+                return std::nullopt;
+        } else {
+            return std::nullopt;
+        }
+    }
+    exponent += zeros - fraction;
+    if (exponent < -9 && m != 0)
+        return std::nullopt;
+    return short_as_is(negative ? -m : m, static_cast<std::int32_t>(exponent), format);
+}
+
 inline result<quantity> quantity::parse(std::string_view text)
+{
+    if (auto const q = parse_short(text))
+        return *q;
+    return parse_long(text);
+}
+
+inline result<quantity> quantity::parse_long(std::string_view text)
 {
     using detail::uint128;
     auto const refuse = [](char const* why) { return error{errc::invalid, why}; };
@@ -430,6 +597,44 @@ inline std::string quantity::text() const
 {
     if (is_zero())
         return "0";
+    if (is_short() && low_ % 2 == 0 && short_mantissa() % 10 == 0 &&
+        exponent_ < std::numeric_limits<std::int32_t>::max()) {
+        auto m = short_mantissa();
+        auto exponent = exponent_;
+        for (; m % 10 == 0 && exponent < std::numeric_limits<std::int32_t>::max(); m /= 10)
+            ++exponent;
+        return short_as_is(m, exponent, format_).text();
+    }
+    if (is_short() && exponent_ <= 18) {
+        auto const negative = short_mantissa() < 0;
+        auto const number = negative ? 0 - low_ : low_;
+        char buffer[32];
+        auto* to = buffer;
+        if (negative)
+            *to++ = '-';
+        std::uint64_t whole = 0;
+        if (format_ == quantity_format::binary_si && exponent_ >= 0 &&
+            !__builtin_mul_overflow(number, static_cast<std::uint64_t>(short_power(exponent_)), &whole) &&
+            whole >= 1024) {
+            auto const step = std::min(std::countr_zero(whole) / 10, 6);
+            to = std::to_chars(to, buffer + sizeof buffer, whole >> step * 10).ptr;
+            if (step > 0) {
+                *to++ = "KMGTPE"[step - 1];
+                *to++ = 'i';
+            }
+            return {buffer, to};
+        }
+        auto const zeros = (exponent_ + 9) % 3;
+        if (format_ != quantity_format::decimal_exponent && number < 10'000'000'000'000'000) {
+            auto const thousands = (exponent_ + 9) / 3;
+            to = std::to_chars(
+                to, buffer + sizeof buffer, number * static_cast<std::uint64_t>(short_power(zeros)))
+                     .ptr;
+            if (thousands != 3)
+                *to++ = "num kMGTPE"[thousands];
+            return {buffer, to};
+        }
+    }
     auto m = detail::magnitude(mantissa());
     std::string out = sign() < 0 ? "-" : "";
     if (format_ == quantity_format::binary_si && exponent_ >= 0) {
