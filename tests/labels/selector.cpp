@@ -186,6 +186,60 @@ TEST_CASE("labels: an index may ask for the one value that a requirement allows"
     CHECK(found == std::vector<std::string>{"a:1", "b:2"});
 }
 
+TEST_CASE("labels: hostile text is an error that says where, in few words")
+{
+    std::size_t const many = 10'000'000;
+    struct row {
+        char const* name;
+        std::string text;
+        std::size_t at;  // the character that is complained of; 0: it is a selector
+    };
+    std::string requirements, values = "a in (v";
+    for (int i = 0; i < 100'000; ++i) {
+        requirements += (i == 0 ? "k" : ",k") + std::to_string(100'000 - i) + (i % 2 ? "=v" : " notin (a,b)");
+        values += ",v" + std::to_string(100'000 - i);
+    }
+    for (auto const& r : {
+             row{"one long key", std::string(many, 'a'), 1},
+             row{"one long value", "a=" + std::string(many, 'a'), 3},
+             row{"one long prefix", std::string(many, 'a') + "/b", 1},
+             row{"slashes", std::string(many, '/'), 1},
+             row{"digits", "a>" + std::string(many, '9'), 3},
+             row{"blanks", std::string(many, ' ') + '-', many + 1},
+             row{"open parentheses", "a in " + std::string(many, '('), 7},
+             row{"closed ones", "a in (" + std::string(many, ')'), 8},
+             row{"nots", std::string(many, '!'), 2},
+             row{"commas", std::string(many, ','), 1},
+             row{"values that are empty", "a in (" + std::string(many, ',') + ')', 0},
+             row{"NUL", std::string("a=b\0", 4), 3},
+             row{"NUL before", std::string("\0a", 2), 1},
+             row{"invalid UTF-8", "a=\xc3\x28", 3},
+             row{"valid UTF-8", "a=\xc3\xa9", 3},
+             row{"100,000 requirements", requirements, 0},
+             row{"100,000 values", values + ')', 0},
+         }) {
+        CAPTURE(r.name);
+        auto const parsed = selector::parse(r.text);
+        REQUIRE(parsed.has_value() == (r.at == 0));
+        if (!parsed) {
+            CHECK(parsed.error().message.ends_with("at character " + std::to_string(r.at)));
+            CHECK(parsed.error().text().size() < 200);
+        }
+    }
+    auto const all = s(requirements);
+    REQUIRE(all.requirements().size() == 100'000);
+    CHECK_FALSE(all.matches(label_map{{"k7", "v"}}));
+    CHECK(s(to_string(all)) == all);
+}
+
+TEST_CASE("labels: an error in a structured selector does not repeat a huge key")
+{
+    auto const r = selector::make(labels::label_selector{
+        .match_labels = {{std::string(10'000'000, 'k'), std::string(10'000'000, 'v')}}});
+    REQUIRE_FALSE(r);
+    CHECK(r.error().text().size() < 1000);
+}
+
 TEST_SUITE("property")
 {
     TEST_CASE("labels: the canonical text of a selector parses to an equal selector")

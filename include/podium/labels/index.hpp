@@ -378,28 +378,33 @@ private:
         return std::nullopt;
     }
 
-    /// The smallest of the sets that all matches are in; nothing if there can be no match.
-    [[nodiscard]] slot_set const* base_of(selector const& s, slot_set const* within) const
+    struct start {
+        slot_set const* from = nullptr;     ///< nothing: there can be no match
+        requirement const* done = nullptr;  ///< what all of these fulfil
+    };
+    /// The smallest of the sets that all matches are in.
+    [[nodiscard]] start base_of(selector const& s, slot_set const* within) const
     {
-        auto const* base = within ? within : &all_;
+        start out{within ? within : &all_};
         for (auto const& r : s.requirements()) {
             if (!r.needs_key())
                 continue;
             auto const k = names_.find_key(r.key());
             if (k == detail::dictionary::none)
-                return nullptr;
+                return {};
             auto const* candidates = &by_key_[k];
-            if (auto const value = r.sole_value()) {
+            auto const value = r.sole_value();
+            if (value) {
                 auto const& values = names_.key_at(k).by_value;
                 auto const it = values.find(*value);
                 if (it == values.end())
-                    return nullptr;
+                    return {};
                 candidates = &by_label_[it->second];
             }
-            if (candidates->size() < base->size())
-                base = candidates;
+            if (candidates->size() < out.from->size())
+                out = {candidates, value || r.operator_() == op::exists ? &r : nullptr};
         }
-        return base;
+        return out;
     }
 
     template<class Visit>
@@ -407,40 +412,51 @@ private:
     {
         if (s.is_nothing())
             return;
-        auto const* const base = base_of(s, within);
-        if (!base)
+        auto const base = base_of(s, within);
+        if (!base.from)
             return;
-        for (auto const& c : base->chunks()) {
-            if (!c.bits)
-                visit_one_by_one(c, s, base == within ? nullptr : within, partition, visit);
+        if (base.from == within)
+            within = nullptr;
+        for (auto const& c : base.from->chunks()) {
+            if (c.count <= few || (!within && s.requirements().size() == (base.done ? 1 : 0) && !c.bits))
+                visit_one_by_one(c, s, base.done, within, partition, visit);
             else
-                visit_bitmap(c, s, base == within ? nullptr : within, visit);
+                visit_bitmap(c, s, base.done, within, visit);
         }
     }
+    /// Up to so many candidates are asked one by one: that takes as long as going through the bitmaps.
+    static constexpr std::uint32_t few = 64;
 
     /// For few candidates: asks each.
     template<class Visit>
-    void visit_one_by_one(slot_set::chunk const& c, selector const& s, slot_set const* within,
-        std::uint32_t partition, Visit& visit) const
+    void visit_one_by_one(slot_set::chunk const& c, selector const& s, requirement const* done,
+        slot_set const* within, std::uint32_t partition, Visit& visit) const
     {
+        if (!c.bits && !within && s.requirements().size() == (done ? 1 : 0)) {
+            for (auto const low : c.list)
+                visit(ids_[c.high << 16 | low]);
+            return;
+        }
         auto const matches = [&](record const& r) {
             if (within && r.partition != partition)
                 return false;
             for (auto const& one : s.requirements())
-                if (!one.matches_value(value_of(r, names_.find_key(one.key()))))
+                if (&one != done && !one.matches_value(value_of(r, names_.find_key(one.key()))))
                     return false;
             return true;
         };
-        for (auto const low : c.list)
+        for (auto low = c.next(0); low < 65536; low = c.next(low + 1))
             if (auto const at = c.high << 16 | low; matches(records_[at]))
                 visit(ids_[at]);
     }
 
     /// For many: a chunk's worth of objects at once.
     template<class Visit>
-    void visit_bitmap(slot_set::chunk const& c, selector const& s, slot_set const* within, Visit& visit) const
+    void visit_bitmap(slot_set::chunk const& c, selector const& s, requirement const* done,
+        slot_set const* within, Visit& visit) const
     {
-        slot_set::bitmap left = *c.bits, some;
+        slot_set::bitmap left{}, some;
+        detail::unite(left, &c);
         auto const keep = [&](slot_set const& of) {
             auto const* const other = of.find(c.high);
             if (other && other->bits) {
@@ -465,6 +481,8 @@ private:
         if (within)
             keep(*within);
         for (auto const& r : s.requirements()) {
+            if (&r == done)
+                continue;
             auto const k = names_.find_key(r.key());
             if (k == detail::dictionary::none) {
                 if (r.needs_key())
@@ -575,6 +593,7 @@ public:
             unfile(at);
         records_[at] = {std::move(s), std::string(partition), none};
         records_[at].filed_under = anchor_of(records_[at]);
+        by_key_ += is_filed_by_key(records_[at]);
         each_file(records_[at], [&](detail::anchor_ref const& a) {
             auto it = filed_.find(a);
             if (it == filed_.end())
@@ -599,10 +618,10 @@ public:
     [[nodiscard]] bool contains(Id const& id) const { return ids_.contains(id); }
     [[nodiscard]] std::size_t size() const noexcept { return ids_.size(); }
 
-    /// visit(id) for each selector of the partition that matches the labels. Costs two hash look-ups for each
-    /// label, and a match for each selector filed there; selectors that ask for no label or key (only `!=`,
-    /// `notin`, `!`, or everything) are all tried. Allocates nothing unless more than 64 of the labels' files
-    /// are not empty.
+    /// visit(id) for each selector of the partition that matches the labels. Costs a hash look-up or two for
+    /// each label, and a match for each selector filed there; selectors that ask for no label or key (only
+    /// `!=`, `notin`, `!`, or everything) are all tried. Allocates nothing unless more than 64 of the labels'
+    /// files are not empty.
     template<LabelSet L, std::invocable<Id const&> Visit>
     void match(std::string_view partition, L const& labels, Visit&& visit) const
     {
@@ -614,7 +633,8 @@ public:
         open({partition, {}, {}, true});
         for (auto const& [key, value] : labels) {
             open({partition, key, value, false});
-            open({partition, key, {}, true});
+            if (by_key_ != 0)
+                open({partition, key, {}, true});
         }
         while (auto const at = files.next())
             if (records_[*at].wanted.matches(labels))
@@ -750,8 +770,13 @@ private:
         for (auto const& v : by.values())
             visit(detail::anchor_ref{r.partition, by.key(), v});
     }
+    [[nodiscard]] static bool is_filed_by_key(record const& r)
+    {
+        return r.filed_under != none && !r.wanted.requirements()[r.filed_under].needs_value();
+    }
     void unfile(slot at)
     {
+        by_key_ -= is_filed_by_key(records_[at]);
         each_file(records_[at], [&](detail::anchor_ref const& a) {
             auto const it = filed_.find(a);
             if (it == filed_.end())
@@ -765,6 +790,7 @@ private:
     detail::slot_table<Id, Hash> ids_{};
     std::vector<record> records_{};
     std::unordered_map<detail::anchor, slot_set, detail::anchor_hash, detail::anchor_equal> filed_{};
+    std::size_t by_key_ = 0;  // how many are filed under a key
 };
 
 }  // namespace podium::v0::labels
