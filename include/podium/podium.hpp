@@ -4,6 +4,7 @@
 /// The system (`podium/model.hpp` and on) and the adapters (`podium/store.hpp` and on) are included by name,
 /// since they need libraries and cost more to compile.
 
+#include <podium/autoscale.hpp>
 #include <podium/core.hpp>
 #include <podium/image.hpp>
 #include <podium/labels.hpp>
