@@ -264,6 +264,12 @@ TEST_CASE("core: sums are exact, and an error where they cannot be")
     auto const most = q("99999999999999999999999999999999999999");
     CHECK(most.plus(most).error().code == podium::errc::exhausted);
     CHECK(most.minus(most) == quantity{});
+    auto sum = q("100m");
+    CHECK(sum.add(q("900m")));
+    CHECK(sum == q("1"));
+    CHECK(to_string(sum) == "1");
+    CHECK(sum.add(q("1e100")).error().code == podium::errc::exhausted);
+    CHECK(sum == q("1"));
     CHECK(most.times(std::numeric_limits<std::int64_t>::min()).error().code == podium::errc::exhausted);
 }
 
@@ -335,6 +341,10 @@ TEST_SUITE("property")
             REQUIRE((a <=> b) == (m <=> n));
             REQUIRE((a == b) == (m == n));
             REQUIRE(nano(a.plus(b).value()) == m + n);
+            auto in_place = a;
+            REQUIRE(in_place.add(b).has_value());
+            REQUIRE(in_place == a.plus(b));
+            REQUIRE(to_string(in_place) == to_string(*a.plus(b)));
             auto minus_n = n;
             minus_n.negative = !n.negative && !n.digits.empty();
             REQUIRE(nano(a.minus(b).value()) == m + minus_n);

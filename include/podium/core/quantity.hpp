@@ -63,6 +63,26 @@ constexpr int digits_of(uint128 v) noexcept
 }
 std::string decimal_text(uint128 v);
 
+/// Powers of 1000, or of 1024, that a suffix begins with; 0 for the sign of an exponent.
+inline constexpr std::int8_t no_suffix = 127;
+constexpr std::int8_t thousands_of(char c) noexcept
+{
+    constexpr auto table = [] {
+        std::array<std::int8_t, 64> out{};
+        out.fill(no_suffix);
+        constexpr std::string_view small = "num", large = "kMGTPE";
+        for (std::size_t i = 0; i < 3; ++i)
+            out[static_cast<std::size_t>(small[i] - 64)] = static_cast<std::int8_t>(static_cast<int>(i) - 3);
+        for (std::size_t i = 0; i < 6; ++i)
+            out[static_cast<std::size_t>(large[i] - 64)] = static_cast<std::int8_t>(i + 1);
+        out['K' - 64] = 1;
+        out['e' - 64] = 0;
+        return out;
+    }();
+    auto const at = static_cast<unsigned char>(c) - 64u;
+    return at < table.size() ? table[at] : no_suffix;
+}
+
 /// 10^0 to 10^18: what the 64-bit path scales by.
 inline constexpr auto short_powers = [] {
     std::array<std::int64_t, 19> out{};
@@ -154,27 +174,21 @@ public:
     /// is the left side's, unless that is zero.
     [[nodiscard]] result<quantity> plus(quantity const& other) const
     {
-        auto const format = is_zero() ? other.format_ : format_;
-        if (is_zero() || other.is_zero())
-            return (is_zero() ? other : *this).in(format);
-        if (is_short() && other.is_short()) {
-            auto a = short_mantissa(), b = other.short_mantissa();
-            auto const by = std::int64_t{exponent_} - other.exponent_;
-            if (bring_together(a, b, by) && !__builtin_add_overflow(a, b, &a))
-                return short_as_is(a, std::min(exponent_, other.exponent_), format);
-        }
-        auto const& fine = exponent_ <= other.exponent_ ? *this : other;
-        auto const& coarse = exponent_ <= other.exponent_ ? other : *this;
-        auto const aligned =
-            detail_scaled(coarse.mantissa(), std::int64_t{coarse.exponent_} - fine.exponent_);
-        if (!aligned)
-            return too_long();
-        detail::int128 sum = 0;
-        if (__builtin_add_overflow(*aligned, fine.mantissa(), &sum))
-            return too_long();
-        if (auto const q = make(detail::magnitude(sum), sum < 0, fine.exponent_, false, format))
-            return *q;
-        return too_long();
+        result<quantity> out(*this);
+        if (!out->add_short(other))
+            out = plus_long(other);
+        return out;
+    }
+    /// `plus` in place, which is what a sum over many wants; unchanged when it fails.
+    [[nodiscard]] result<void> add(quantity const& other)
+    {
+        if (add_short(other))
+            return {};
+        auto sum = plus_long(other);
+        if (!sum)
+            return std::move(sum).error();
+        *this = *sum;
+        return {};
     }
     [[nodiscard]] result<quantity> minus(quantity const& other) const { return plus(-other); }
     [[nodiscard]] result<quantity> times(std::int64_t factor) const
@@ -268,22 +282,47 @@ private:
                        : !__builtin_mul_overflow(b, short_power(-by), &b);
     }
     /// m x 10^exponent, with whatever zeros m ends in: sums and what is read keep theirs, so that adding does
-    /// not divide. Printing takes them off.
-    [[nodiscard]] static constexpr quantity short_as_is(
-        std::int64_t m, std::int32_t exponent, quantity_format format) noexcept
+    /// not divide. Printing takes them off. Written in place, since to build one and copy it costs as much
+    /// again.
+    constexpr void set_short(std::int64_t m, std::int64_t exponent, quantity_format format) noexcept
     {
-        quantity out;
-        out.format_ = format;
-        if (m == 0)
-            return out;
-        out.low_ = static_cast<std::uint64_t>(m);
-        out.high_ = m < 0 ? -1 : 0;
-        out.exponent_ = exponent;
-        return out;
+        low_ = static_cast<std::uint64_t>(m);
+        high_ = m < 0 ? -1 : 0;
+        exponent_ = m == 0 ? 0 : static_cast<std::int32_t>(exponent);
+        format_ = format;
     }
-    /// What has at most 18 characters and loses nothing; anything else, right or wrong, is nothing here.
-    [[nodiscard]] static constexpr std::optional<quantity> parse_short(std::string_view text) noexcept;
-    [[nodiscard]] static result<quantity> parse_long(std::string_view text);
+    [[nodiscard]] constexpr bool add_short(quantity const& other) noexcept
+    {
+        if (!is_short() || !other.is_short())
+            return false;
+        auto a = short_mantissa(), b = other.short_mantissa();
+        auto const by = std::int64_t{exponent_} - other.exponent_;
+        if (!bring_together(a, b, by) || __builtin_add_overflow(a, b, &a))
+            return false;
+        set_short(a, by < 0 ? exponent_ : other.exponent_, is_zero() ? other.format_ : format_);
+        return true;
+    }
+    /// What has at most 18 characters and loses nothing; anything else, right or wrong, is false here.
+    [[nodiscard]] constexpr bool read_short(std::string_view text) noexcept;
+    [[nodiscard, gnu::cold]] static result<quantity> parse_long(std::string_view text);
+    [[nodiscard, gnu::cold]] result<quantity> plus_long(quantity const& other) const
+    {
+        auto const format = is_zero() ? other.format_ : format_;
+        if (is_zero() || other.is_zero())
+            return (is_zero() ? other : *this).in(format);
+        auto const& fine = exponent_ <= other.exponent_ ? *this : other;
+        auto const& coarse = exponent_ <= other.exponent_ ? other : *this;
+        auto const aligned =
+            detail_scaled(coarse.mantissa(), std::int64_t{coarse.exponent_} - fine.exponent_);
+        if (!aligned)
+            return too_long();
+        detail::int128 sum = 0;
+        if (__builtin_add_overflow(*aligned, fine.mantissa(), &sum))
+            return too_long();
+        if (auto const q = make(detail::magnitude(sum), sum < 0, fine.exponent_, false, format))
+            return *q;
+        return too_long();
+    }
 
     /// magnitude x 10^exponent, `sticky` saying that something nonzero was cut off below it. Normal form: no
     /// trailing zero digit, zero is 0 x 10^0; what is longer than 64 bits is always in it.
@@ -423,10 +462,10 @@ inline std::optional<suffix> parse_suffix(std::string_view s)
 }
 }  // namespace detail
 
-constexpr std::optional<quantity> quantity::parse_short(std::string_view text) noexcept
+constexpr bool quantity::read_short(std::string_view text) noexcept
 {
     if (text.empty() || text.size() > 18)
-        return std::nullopt;
+        return false;
     auto const* at = text.data();
     auto const* const end = at + text.size();
     bool const negative = *at == '-';
@@ -459,21 +498,9 @@ constexpr std::optional<quantity> quantity::parse_short(std::string_view text) n
     std::int64_t exponent = 0;
     if (at != end) {
         auto const left = end - at;
-        int thousands = 0;
-        switch (*at) {
-        case 'n': thousands = -3; break;
-        case 'u': thousands = -2; break;
-        case 'm': thousands = -1; break;
-        case 'k': thousands = 1; break;
-        case 'K': thousands = 1; break;
-        case 'M': thousands = 2; break;
-        case 'G': thousands = 3; break;
-        case 'T': thousands = 4; break;
-        case 'P': thousands = 5; break;
-        case 'E': thousands = 6; break;
-        case 'e': break;
-        default: return std::nullopt;
-        }
+        auto const thousands = static_cast<std::int64_t>(detail::thousands_of(*at));
+        if (thousands == detail::no_suffix)
+            return false;
         if (left == 1 && *at != 'K' && *at != 'e') {
             exponent = thousands * 3;
         } else if (left == 2 && at[1] == 'i' && thousands > 0 && *at != 'k') {
@@ -482,36 +509,38 @@ constexpr std::optional<quantity> quantity::parse_short(std::string_view text) n
             auto const shift = thousands * 10;
             if (fraction > 9 || zeros > 18 || __builtin_mul_overflow(m, short_power(zeros), &units) ||
                 units > std::numeric_limits<std::int64_t>::max() >> shift)
-                return std::nullopt;
+                return false;
             units <<= shift;
             if (units < short_power(fraction) && units != 0)
-                return std::nullopt;
-            return short_as_is(
-                negative ? -units : units, static_cast<std::int32_t>(-fraction), quantity_format::binary_si);
+                return false;
+            set_short(negative ? -units : units, -fraction, quantity_format::binary_si);
+            return true;
         } else if ((*at == 'e' || *at == 'E') && left <= 3) {
             format = quantity_format::decimal_exponent;
             for (auto const* e = at + 1; e != end; ++e) {
                 if (*e < '0' || *e > '9')
-                    return std::nullopt;
+                    return false;
                 exponent = exponent * 10 + (*e - '0');
             }
             if (left == 1)
-                return std::nullopt;
+                return false;
         } else {
-            return std::nullopt;
+            return false;
         }
     }
     exponent += zeros - fraction;
     if (exponent < -9 && m != 0)
-        return std::nullopt;
-    return short_as_is(negative ? -m : m, static_cast<std::int32_t>(exponent), format);
+        return false;
+    set_short(negative ? -m : m, exponent, format);
+    return true;
 }
 
 inline result<quantity> quantity::parse(std::string_view text)
 {
-    if (auto const q = parse_short(text))
-        return *q;
-    return parse_long(text);
+    result<quantity> out;
+    if (!out->read_short(text))
+        out = parse_long(text);
+    return out;
 }
 
 inline result<quantity> quantity::parse_long(std::string_view text)
@@ -597,42 +626,44 @@ inline std::string quantity::text() const
 {
     if (is_zero())
         return "0";
-    if (is_short() && low_ % 2 == 0 && short_mantissa() % 10 == 0 &&
-        exponent_ < std::numeric_limits<std::int32_t>::max()) {
-        auto m = short_mantissa();
+    if (is_short()) {
+        // In normal form, the amount as digits and a suffix, which never is longer than this.
+        auto negative = high_ < 0;
+        auto number = negative ? 0 - low_ : low_;
         auto exponent = exponent_;
-        for (; m % 10 == 0 && exponent < std::numeric_limits<std::int32_t>::max(); m /= 10)
+        for (; number % 10 == 0 && exponent < std::numeric_limits<std::int32_t>::max(); number /= 10)
             ++exponent;
-        return short_as_is(m, exponent, format_).text();
-    }
-    if (is_short() && exponent_ <= 18) {
-        auto const negative = short_mantissa() < 0;
-        auto const number = negative ? 0 - low_ : low_;
         char buffer[32];
         auto* to = buffer;
-        if (negative)
-            *to++ = '-';
+        *to = '-';
+        to += negative;
         std::uint64_t whole = 0;
-        if (format_ == quantity_format::binary_si && exponent_ >= 0 &&
-            !__builtin_mul_overflow(number, static_cast<std::uint64_t>(short_power(exponent_)), &whole) &&
+        if (format_ == quantity_format::binary_si && exponent >= 0 && exponent <= 18 &&
+            !__builtin_mul_overflow(number, static_cast<std::uint64_t>(short_power(exponent)), &whole) &&
             whole >= 1024) {
             auto const step = std::min(std::countr_zero(whole) / 10, 6);
             to = std::to_chars(to, buffer + sizeof buffer, whole >> step * 10).ptr;
-            if (step > 0) {
-                *to++ = "KMGTPE"[step - 1];
-                *to++ = 'i';
-            }
-            return {buffer, to};
+            to[0] = " KMGTPE"[step];
+            to[1] = 'i';
+            return {buffer, to + (step > 0 ? 2 : 0)};
         }
-        auto const zeros = (exponent_ + 9) % 3;
-        if (format_ != quantity_format::decimal_exponent && number < 10'000'000'000'000'000) {
-            auto const thousands = (exponent_ + 9) / 3;
-            to = std::to_chars(
-                to, buffer + sizeof buffer, number * static_cast<std::uint64_t>(short_power(zeros)))
+        if (format_ != quantity_format::decimal_exponent && exponent <= 20 &&
+            number < 10'000'000'000'000'000) {
+            auto const thousands = static_cast<unsigned>(exponent + 9) / 3;
+            auto const zeros = static_cast<unsigned>(exponent + 9) % 3;
+            to = std::to_chars(to, buffer + sizeof buffer,
+                number *
+                    (zeros == 0          ? 1u
+                            : zeros == 1 ? 10u
+                                         : 100u))
                      .ptr;
-            if (thousands != 3)
-                *to++ = "num kMGTPE"[thousands];
-            return {buffer, to};
+            *to = "num kMGTPE"[thousands];
+            return {buffer, to + (thousands != 3)};
+        }
+        if (exponent != exponent_) {
+            quantity normal;
+            normal.set_short(static_cast<std::int64_t>(negative ? 0 - number : number), exponent, format_);
+            return normal.text();
         }
     }
     auto m = detail::magnitude(mantissa());
