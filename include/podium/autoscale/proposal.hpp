@@ -16,6 +16,7 @@
 #include <podium/autoscale/policy.hpp>
 #include <podium/autoscale/sample.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -114,6 +115,15 @@ namespace detail {
                     : 0;
 }
 
+/// A rounded number in 64 bits.
+[[nodiscard]] constexpr std::int64_t whole(double x) noexcept
+{
+    using limits = std::numeric_limits<std::int64_t>;
+    return x >= 9223372036854775807.0 ? limits::max()
+        : x > -9223372036854775808.0  ? static_cast<std::int64_t>(x)
+                                      : limits::min();
+}
+
 struct band {
     double down = 0.1;
     double up = 0.1;
@@ -166,8 +176,10 @@ struct usage {
 };
 
 [[nodiscard]] inline proposal propose_per_pod(
-    policy const& p, metric const& m, tally const& t, sizes const& now) noexcept
+    policy const& p, metric const& m, tally t, sizes const& now) noexcept
 {
+    for (auto* n : {&t.counted, &t.missing, &t.unready, &t.outside})  // a tally may come from anywhere
+        *n = std::clamp<std::int64_t>(*n, 0, std::numeric_limits<std::int32_t>::max());
     proposal out{.why = basis::ratio,
         .replicas = now.wanted,
         .counted = t.counted,
@@ -244,8 +256,8 @@ struct usage {
         out.replicas = now.existing;
         out.ratio = now.existing == 0 ? value / aim : value / (aim * now.existing);
         out.average_milli = value_milli;
-        if (now.existing > 0 && value_milli != std::numeric_limits<std::int64_t>::max())
-            out.average_milli = milli(std::ceil(value / now.existing) / 1000);
+        if (now.existing != 0 && value_milli != std::numeric_limits<std::int64_t>::max())
+            out.average_milli = whole(std::ceil(value / now.existing));
         if (now.existing != 0 && tolerance.holds(out.ratio))
             out.why = basis::within_tolerance;
         else

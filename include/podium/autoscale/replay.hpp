@@ -11,6 +11,7 @@
 #include <podium/autoscale/state.hpp>
 #include <podium/core/time.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -34,12 +35,13 @@ struct replay_options {
     state from{};                    ///< what the autoscaler remembers
 };
 
-/// One step of a replay. `decided.proposals` is empty: it pointed to what the next step used again.
+/// One step of a replay.
 struct moment {
     time_point at{};
     std::int32_t replicas = 0;  ///< when the load came
     std::int32_t ready = 0;     ///< of these, the ones that carried it
-    decision decided{};
+    decision decided{};         ///< without `proposals`: they pointed to what the next step used again
+    proposal asked{};           ///< of the metric that decided, if one did
 };
 
 /// The series of decisions. O(entries x metrics).
@@ -57,10 +59,11 @@ struct moment {
     auto memory = how.from;
     auto replicas = std::max(how.replicas, 0);
     for (auto const& entry : trace) {
-        std::int64_t pending = 0;
+        std::erase_if(starting, [&](batch const& b) { return b.ready_at <= entry.at; });
+        std::int32_t pending = 0;
         for (auto const& b : starting)
-            pending += b.ready_at > entry.at ? b.count : 0;
-        auto const ready = replicas - static_cast<std::int32_t>(pending);
+            pending += b.count;
+        auto const ready = replicas - pending;
 
         room.readings.assign(p.metrics.size(), {});
         for (std::size_t i = 0; i < p.metrics.size() && i < entry.total_milli.size(); ++i) {
@@ -80,8 +83,10 @@ struct moment {
             .readings = room.readings};
         auto [next, todo] = step(p, std::move(memory), seen, entry.at, room);
         memory = std::move(next);
+        auto const asked = todo.metric < todo.proposals.size() ? todo.proposals[todo.metric] : proposal{};
         todo.proposals = {};
-        out.push_back({.at = entry.at, .replicas = replicas, .ready = ready, .decided = todo});
+        out.push_back(
+            {.at = entry.at, .replicas = replicas, .ready = ready, .decided = todo, .asked = asked});
 
         if (todo.desired > replicas)
             starting.push_back({todo.desired - replicas, detail::later(entry.at, how.startup)});

@@ -100,13 +100,15 @@ namespace detail {
     return a + b;
 }
 
-/// a * b for b >= 0.
+/// a * b for b >= 0; 0 for less.
 [[nodiscard]] constexpr std::int64_t times(std::int64_t a, std::int64_t b) noexcept
 {
     using limits = std::numeric_limits<std::int64_t>;
-    if (b > 0 && a > limits::max() / b)
+    if (b <= 0)
+        return 0;
+    if (a > limits::max() / b)
         return limits::max();
-    if (b > 0 && a < limits::min() / b)
+    if (a < limits::min() / b)
         return limits::min();
     return a * b;
 }

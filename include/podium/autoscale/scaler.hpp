@@ -108,20 +108,20 @@ template<std::ranges::forward_range Pods, Projection<std::ranges::range_value_t<
 {
     room.readings.assign(p.metrics.size(), {});
     observed seen;
-    metric const any{};
-    auto const all = p.metrics.empty() || !is_per_pod(p.metrics.front().from)
-        ? count(p, p.metrics.empty() ? any : p.metrics.front(), pods, projection, now)
-        : tally{};
-    tally const* basis = &all;
-    for (std::size_t i = 0; i < p.metrics.size(); ++i)
-        if (is_per_pod(p.metrics[i].from))
-            room.readings[i].pods = count(p, p.metrics[i], pods, projection, now);
-    if (!p.metrics.empty() && room.readings.front().pods)
-        basis = &*room.readings.front().pods;
-    seen.size = {.wanted = wanted.value_or(detail::narrow(basis->members)),
-        .existing = detail::narrow(basis->members),
-        .pods = basis->members,
-        .ready_pods = basis->ready_pods};
+    tally first;
+    for (std::size_t i = 0; i < p.metrics.size(); ++i) {
+        if (i == 0 || is_per_pod(p.metrics[i].from)) {
+            auto const fleet = count(p, p.metrics[i], pods, projection, now);
+            if (i == 0)
+                first = fleet;
+            if (is_per_pod(p.metrics[i].from))
+                room.readings[i].pods = fleet;
+        }
+    }
+    seen.size = {.wanted = wanted.value_or(detail::narrow(first.members)),
+        .existing = detail::narrow(first.members),
+        .pods = first.members,
+        .ready_pods = first.ready_pods};
     seen.readings = room.readings;
     return seen;
 }
@@ -263,7 +263,7 @@ private:
         auto& events = s_.last->to > s_.last->from ? s_.scale_ups : s_.scale_downs;
         scale_event const undone{.change = change(*s_.last), .at = s_.last->at};
         if (auto const at = std::find(events.begin(), events.end(), undone); at != events.end())
-            events.erase(at);
+            at->change = 0;  // its place is kept for the same step again
         s_.last.reset();
     }
 
@@ -460,7 +460,7 @@ private:
         // further.
         auto place = events.end();
         for (auto i = events.begin(); i != events.end(); ++i)
-            if (i->at < cutoff)
+            if (i->at < cutoff || (i->at == now_ && i->change == 0))
                 place = i;
         if (place == events.end())
             events.push_back(fresh);
@@ -482,11 +482,13 @@ private:
 
 inline stepped step(policy const& p, state s, observed const& seen, time_point now, workspace& room)
 {
-    bool const failed = seen.rescale_failed;
+    auto able = s.able_to_scale;
     stepped out{.next = std::move(s), .todo = {}};
     out.todo = detail::scaling(p, out.next, seen, now, room).run();
-    if (failed && !out.todo.scale_to)
-        detail::set(out.next.able_to_scale, false, reason::failed_update_scale, now);
+    if (seen.rescale_failed && !out.todo.scale_to) {
+        detail::set(able, false, reason::failed_update_scale, now);
+        out.next.able_to_scale = able;
+    }
     return out;
 }
 
