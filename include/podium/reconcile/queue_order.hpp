@@ -178,7 +178,7 @@ struct fifo {
     public:
         struct mark {};
 
-        void push(fifo const&, std::uint32_t id, Key const&, mark&) { ready_.push(id); }
+        void push(fifo const&, std::uint32_t id, Key const&, mark&, std::int64_t) { ready_.push(id); }
         template<class MarkOf>
         std::uint32_t pop(fifo const&, MarkOf const&)
         {
@@ -220,16 +220,13 @@ struct by_priority {
             bool waiting = false;
         };
 
-        void push(by_priority const& how, std::uint32_t id, Key const&, mark& m)
+        /// `age`: how many keys became ready since this one did; 0 but for keys that are put back.
+        void push(by_priority const& how, std::uint32_t id, Key const&, mark& m, std::int64_t age)
         {
-            m.arrival = arrivals_++;
-            insert(how, id, m);
-        }
-        /// As `push`, when `age` keys have become ready since it did.
-        void push_back_in(by_priority const& how, std::uint32_t id, Key const&, mark& m, std::int64_t age)
-        {
-            m.arrival = arrivals_ - std::clamp<std::int64_t>(age, 0, std::int64_t{1} << 60);
-            insert(how, id, m);
+            m.arrival = age == 0 ? arrivals_++ : arrivals_ - std::clamp(age, std::int64_t{0}, oldest);
+            m.waiting = true;
+            ++size_;
+            m.since = ranks_.push(rank(how, m), id);
         }
         template<class MarkOf>
         void raise(by_priority const& how, std::uint32_t id, mark& m, std::int32_t to, MarkOf const& mark_of)
@@ -280,12 +277,7 @@ struct by_priority {
         {
             return m.waiting && m.since == e.since && rank(how, m) == e.rank;
         }
-        void insert(by_priority const& how, std::uint32_t id, mark& m)
-        {
-            m.waiting = true;
-            ++size_;
-            m.since = ranks_.push(rank(how, m), id);
-        }
+        static constexpr std::int64_t oldest = std::int64_t{1} << 60;
 
         detail::ranks ranks_{};
         std::size_t size_ = 0;
@@ -321,17 +313,13 @@ struct fair {
             std::uint32_t group = 0;
         };
 
-        void push(fair const& how, std::uint32_t id, Key const& k, mark& m)
+        void push(fair const& how, std::uint32_t id, Key const& k, mark& m, std::int64_t age)
         {
-            auto& ready = group_for(how, k, m);
-            ready.push(how.within, id, k, m);
-            ++size_;
-        }
-        void push_back_in(fair const& how, std::uint32_t id, Key const& k, mark& m, std::int64_t age)
-        requires has_priority
-        {
-            auto& ready = group_for(how, k, m);
-            ready.push_back_in(how.within, id, k, m, age);
+            m.group = groups_.obtain(how.group_of(k)).first;
+            auto& ready = groups_[m.group].data.ready;
+            if (ready.size() == 0)
+                turns_.push(m.group);
+            ready.push(how.within, id, k, m, age);
             ++size_;
         }
         template<class MarkOf>
@@ -378,15 +366,6 @@ struct fair {
         }
 
     private:
-        line_within& group_for(fair const& how, Key const& k, mark& m)
-        {
-            m.group = groups_.obtain(how.group_of(k)).first;
-            auto& ready = groups_[m.group].data.ready;
-            if (ready.size() == 0)
-                turns_.push(m.group);
-            return ready;
-        }
-
         detail::key_slots<name, group, key_hash<name>> groups_{};
         detail::ring turns_{};
         std::size_t size_ = 0;

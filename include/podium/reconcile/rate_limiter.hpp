@@ -169,7 +169,7 @@ private:
 };
 
 /// `per_second` tries on average, `burst` at once; a try beyond that reserves a later one. Within any time t,
-/// at most `burst + t x per_second` tries come due, also when the clock goes back: then it stands still here.
+/// at most `burst + t x per_second` tries come due; while a clock that went back catches up, t stands still.
 /// A rate that is not above 0 fills nothing; without any burst nothing is ever let through.
 class token_bucket {
 public:
@@ -204,13 +204,10 @@ public:
             return {};
         if (per_second_ == 0)
             return duration::max();
-        // From where this clock stands; what `now` is behind it is waited for as well.
-        auto const behind = duration_between(now, state_.at);
         auto const wait = (state_.used - burst_) / per_second_ * 1e9;
-        constexpr auto most = static_cast<double>(duration::max().count());
-        return wait + static_cast<double>(behind.count()) >= most
-            ? duration::max()
-            : behind + duration(static_cast<duration::rep>(wait));
+        return wait < static_cast<double>(duration::max().count())
+            ? duration(static_cast<duration::rep>(wait))
+            : duration::max();
     }
     template<class Key>
     void forget(Key const&) const noexcept
@@ -227,13 +224,6 @@ public:
     void restore(saved const& s) noexcept { state_ = {s.used > 0 ? s.used : 0, s.at}; }
 
 private:
-    static duration duration_between(time_point from, time_point to) noexcept
-    {
-        if (to <= from)
-            return {};
-        return to > time_point::min() && from < to - duration::max() ? duration::max() : to - from;
-    }
-
     double per_second_;
     double burst_;
     saved state_{};

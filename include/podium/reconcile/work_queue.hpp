@@ -45,20 +45,19 @@ enum class drain : std::uint8_t {
     in_process,  ///< nothing more: who waits is dropped, who is in process finishes
 };
 
-/// A queue's keys as values, to be stored and put back. What was in process comes first and needs work again:
-/// its worker is gone. A plane needs none of it: its keys follow from the objects that it starts from.
+/// A queue's keys as values, to be stored and put back. What was in process needs work again: its worker is
+/// gone. (A plane needs none of this: its keys follow from the objects that it starts from.)
 template<class Key>
 struct saved_queue {
     struct item {
         Key key;
-        bool needs_work = false;
-        std::optional<time_point> due{};  ///< it also waits for this
+        std::optional<time_point> due{};  ///< the key waits for this; nothing: it needs work
         std::int32_t priority = 0;
-        std::int32_t later_priority = 0;  ///< of the add that waits for its time
-        std::int64_t age = 0;             ///< adds since its own, by which it has aged
+        std::int64_t age = 0;  ///< how many keys became ready since it did
         friend bool operator==(item const&, item const&) = default;
     };
-    std::vector<item> items{};  ///< in process, then as they would be handed out, then by time
+    std::vector<item>
+        items{};  ///< in process, then as they would be handed out, then by time; a key may be in twice
     friend bool operator==(saved_queue const&, saved_queue const&) = default;
 };
 
@@ -165,7 +164,7 @@ public:
             figures_.counts.work_duration.observe(
                 detail::seconds_between(s.data.times.started, figures_.now));
         if (s.data.dirty)
-            line_.push(order_, id, s.key, s.data.mark);
+            line_.push(order_, id, s.key, s.data.mark, 0);
         else if (!s.data.delayed)
             keys_.release(id);
         return true;
@@ -236,36 +235,38 @@ public:
     requires std::copy_constructible<Key>
     {
         saved_queue<Key> out;
+        auto const add = [&](std::uint32_t id) -> auto& { return out.items.emplace_back(item_of(id)); };
         for (std::uint32_t id = 0; id < keys_.slots(); ++id)
             if (keys_[id].data.processing)
-                out.items.push_back(saved(id));
-        for (auto const id : line_.list(order_, marks()))
-            out.items.push_back(saved(id));
-        for (auto const& e : delays_.list([&](auto const& d) {
-                 auto const& s = keys_[d.id].data;
-                 return holds(d) && !s.dirty && !s.processing;
-             }))
-            out.items.push_back(saved(e.id));
+                add(id);
+        for (auto const id : line_.list(order_, marks())) {
+            [[maybe_unused]] auto& item = add(id);
+            if constexpr (has_priority)
+                item.age = line_.age(keys_[id].data.mark);
+        }
+        for (auto const& e : delays_.list([&](auto const& d) { return holds(d); })) {
+            auto& item = add(e.id);
+            item.due = keys_[e.id].data.due;
+            if constexpr (has_priority)
+                item.priority = keys_[e.id].data.mark.later_priority;
+        }
         return out;
     }
-    /// Puts saved keys into an empty queue, which then goes on as the saved one would have (delays that end
-    /// at the same instant may change places), each key that was in process being handed out again. Items
-    /// that an editor made up are taken as adds; one that neither needs work nor waits is left out.
+    /// Puts saved keys into an empty queue, which goes on as the saved one would have.
     void restore(saved_queue<Key> from)
     {
         PODIUM_ASSERT(size() == 0);
+        if (shut_)
+            return;
         for (auto& item : from.items) {
-            if (shut_ || (!item.needs_work && !item.due))
-                continue;
             auto const id = keys_.obtain(std::move(item.key)).first;
-            if (item.needs_work)
-                put_back(id, item);
-            if (!item.due)
-                continue;
+            priority p{};
             if constexpr (has_priority)
-                need_at(id, *item.due, item.later_priority);
+                p = item.priority;
+            if (item.due)
+                need_at(id, *item.due, p);
             else
-                need_at(id, *item.due, {});
+                need(id, p, item.age);
         }
     }
 
@@ -309,7 +310,8 @@ private:
         return [this](std::uint32_t id) -> auto const& { return keys_[id].data.mark; };
     }
 
-    bool need(std::uint32_t id, [[maybe_unused]] priority p)
+    /// `age`: how many keys became ready since this one did, for one that is put back.
+    bool need(std::uint32_t id, [[maybe_unused]] priority p, std::int64_t age = 0)
     {
         auto& s = keys_[id];
         if (s.data.dirty) {
@@ -327,7 +329,7 @@ private:
             s.data.times.added = figures_.now;
         }
         if (!s.data.processing)
-            line_.push(order_, id, s.key, s.data.mark);
+            line_.push(order_, id, s.key, s.data.mark, age);
         return true;
     }
     void need_at(std::uint32_t id, time_point when, [[maybe_unused]] priority p)
@@ -364,34 +366,12 @@ private:
         return s.delayed && s.since == e.since && s.due.time_since_epoch().count() == e.rank;
     }
 
-    [[nodiscard]] auto saved(std::uint32_t id) const
+    [[nodiscard]] auto item_of(std::uint32_t id) const
     {
-        auto const& s = keys_[id];
-        typename saved_queue<Key>::item out{.key = s.key, .needs_work = s.data.dirty || s.data.processing};
-        if (s.data.delayed)
-            out.due = s.data.due;
-        if constexpr (has_priority) {
-            if (out.needs_work)
-                out.priority = s.data.mark.priority;
-            if (s.data.delayed)
-                out.later_priority = s.data.mark.later_priority;
-            if (s.data.mark.waiting)
-                out.age = line_.age(s.data.mark);
-        }
+        typename saved_queue<Key>::item out{.key = keys_[id].key};
+        if constexpr (has_priority)
+            out.priority = keys_[id].data.mark.priority;
         return out;
-    }
-    void put_back(std::uint32_t id, [[maybe_unused]] typename saved_queue<Key>::item const& item)
-    {
-        if constexpr (has_priority) {
-            auto& s = keys_[id];
-            if (!s.data.dirty) {
-                s.data.dirty = true;
-                s.data.mark.priority = item.priority;
-                line_.push_back_in(order_, id, s.key, s.data.mark, item.age);
-            }
-        } else {
-            need(id, {});
-        }
     }
 
     [[no_unique_address]] Order order_{};
