@@ -369,8 +369,10 @@ TEST_SUITE("property")
             p.metrics = {queue};
             driven d{.policy = p, .size = 1 + static_cast<std::int32_t>(random() % 60)};
             auto now = noon;
-            for (std::size_t i = random() % 20; i-- > 0;)
-                d.at(now += (random() % 60) * 1s, {static_cast<int>(random() % 80)});
+            for (std::size_t i = random() % 20; i-- > 0;) {
+                now += (random() % 60) * 1s;
+                d.at(now, {static_cast<int>(random() % 80)});
+            }
             now += 1s;
             std::optional<std::int32_t> before;
             for (std::int64_t load = 0; load < 90'000; load += 250) {
@@ -424,8 +426,8 @@ TEST_SUITE("property")
             }
             if (random() % 2)
                 s.last = autoscale::rescale{pick(counts), pick(counts), when()};
-            std::vector<autoscale::reading> const readings(
-                random() % 4, {.value_milli = autoscale::milli(pick(numbers)), .pods = {}});
+            autoscale::reading const one{.value_milli = autoscale::milli(pick(numbers)), .pods = {}};
+            std::vector<autoscale::reading> const readings(random() % 4, one);
             autoscale::workspace room;
             autoscale::observed const seen{.size = {pick(counts), pick(counts), pick(counts), pick(counts)},
                 .readings = readings,
