@@ -418,13 +418,15 @@ private:
         if (base.from == within)
             within = nullptr;
         for (auto const& c : base.from->chunks()) {
-            if (c.count <= few || (!within && s.requirements().size() == (base.done ? 1 : 0) && !c.bits))
+            if (c.count <= (within ? 4 * few : few) ||
+                (!within && s.requirements().size() == (base.done ? 1 : 0) && !c.bits))
                 visit_one_by_one(c, s, base.done, within, partition, visit);
             else
                 visit_bitmap(c, s, base.done, within, visit);
         }
     }
-    /// Up to so many candidates are asked one by one: that takes as long as going through the bitmaps.
+    /// Up to so many candidates are asked one by one: that takes as long as going through the bitmaps. More,
+    /// where most fall out for their partition.
     static constexpr std::uint32_t few = 64;
 
     /// For few candidates: asks each.
@@ -637,7 +639,7 @@ public:
                 open({partition, key, {}, true});
         }
         while (auto const at = files.next())
-            if (records_[*at].wanted.matches(labels))
+            if (matches(records_[*at], labels))
                 visit(ids_[*at]);
     }
     template<LabelSet L, std::invocable<Id const&> Visit>
@@ -668,6 +670,19 @@ private:
         std::string partition{};
         std::size_t filed_under = none;  // which of its requirements
     };
+
+    /// Where a key cannot stand twice, what it is filed under holds already.
+    template<class L>
+    [[nodiscard]] static bool matches(record const& r, L const& labels)
+    {
+        if constexpr (!requires(std::string const& key) { labels.find(key)->second; })
+            return r.wanted.matches(labels);
+        auto const& all = r.wanted.requirements();
+        for (std::size_t i = 0; i < all.size(); ++i)
+            if ((i != r.filed_under || !all[i].needs_value()) && !all[i].matches(labels))
+                return false;
+        return true;
+    }
 
     /// Several sets read as one, in order, each slot once.
     class cursors {
@@ -728,7 +743,7 @@ private:
             for (auto& c : many_)
                 f(c);
         }
-        std::array<cursor, 64> few_;
+        std::array<cursor, 32> few_;
         std::size_t count_ = 0;
         std::vector<cursor> many_{};
     };
