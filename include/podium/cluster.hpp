@@ -5,3 +5,4 @@
 #include <podium/cluster/cluster.hpp>
 #include <podium/cluster/node.hpp>
 #include <podium/cluster/router.hpp>
+#include <podium/cluster/volumes.hpp>

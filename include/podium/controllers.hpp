@@ -1,5 +1,6 @@
 #pragma once
 /// The control plane's controllers: pure reconcilers over the model, and the plane that holds them all.
+#include <podium/controllers/claims.hpp>
 #include <podium/controllers/control_plane.hpp>
 #include <podium/controllers/deployments.hpp>
 #include <podium/controllers/drains.hpp>

@@ -95,6 +95,9 @@ TEST_CASE("agent: services with an address and the pod's own are in the environm
 {
     scene s;
     CHECK(s.value("POD_IP") == "127.1.0.9");
+    CHECK(s.value("HOSTNAME") == "web-1");
+    s.pod.spec.hostname = "first";
+    CHECK(s.value("HOSTNAME") == "first");
     CHECK(s.value("MY_DB_SERVICE_HOST") == "127.1.240.1");
     CHECK(s.value("MY_DB_SERVICE_PORT") == "5432");
     CHECK(s.value("MY_DB_SERVICE_PORT_SQL") == "5432");
@@ -104,6 +107,81 @@ TEST_CASE("agent: services with an address and the pod's own are in the environm
     s.pod.spec.enable_service_links = false;
     CHECK(s.value("MY_DB_SERVICE_HOST") == "(none)");
     CHECK(s.value("POD_IP") == "127.1.0.9");
+}
+
+TEST_CASE("agent: pods with a name in a service are in the environment, as they have no DNS to be in")
+{
+    scene s;
+    model::endpoint_slice slice;
+    slice.metadata = {.name = "headless", .namespace_ = "shop"};
+    slice.metadata.labels[std::string(model::service_name_label)] = "headless";
+    slice.endpoints = {{.addresses = {"127.1.0.4"}, .hostname = "db-0"}, {.addresses = {"127.1.0.5"}}};
+    s.put(slice);
+    CHECK(s.value("DB_0_HEADLESS_HOST") == "127.1.0.4");
+    CHECK(s.value("_HEADLESS_HOST") == "(none)");
+    s.pod.spec.enable_service_links = false;
+    CHECK(s.value("DB_0_HEADLESS_HOST") == "(none)");
+}
+
+TEST_CASE(
+    "agent: a mount leads to a claim, to the pod's own or to the machine's files, or says what is in the way")
+{
+    scene s;
+    model::persistent_volume_claim claim;
+    claim.metadata = {.name = "data-db-0", .namespace_ = "shop"};
+    s.put(claim);
+    auto const volume = [&](std::string name) -> model::volume& {
+        auto& all = s.pod.spec.volumes.edit();
+        all.push_back({.name = std::move(name)});
+        return all.back();
+    };
+    volume("data").persistent_volume_claim.edit().claim_name = "data-db-0";
+    volume("lost").persistent_volume_claim.edit().claim_name = "data-db-1";
+    volume("scratch").empty_dir = model::empty_dir_volume_source{};
+    volume("memory").empty_dir.edit().medium = "Memory";
+    volume("small").empty_dir.edit().size_limit = quantity::parse("1Mi").value();
+    volume("machine").host_path.edit() = {.path = "/srv", .type = "DirectoryOrCreate"};
+    volume("socket").host_path.edit() = {.path = "/run/x", .type = "Socket"};
+    volume("settings").config_map.edit().name = "settings";
+    using from = agent::mount::source;
+    struct row {
+        model::volume_mount asked;
+        agent::mount expected;
+        std::string wrong{};
+    };
+    for (auto const& r : {
+             row{{"data", "/data", "a/b", true}, {from::claim, "data-db-0", "/data", "a/b", true}},
+             row{{"data", "data//"}, {from::claim, "data-db-0", "/data"}},
+             row{{"scratch", "/tmp/x"}, {from::scratch, "scratch", "/tmp/x"}},
+             row{{"machine", "/srv"}, {from::new_host, "/srv", "/srv"}},
+             row{{"lost", "/data"}, {},
+                 "spec.containers[0].volumeMounts[0].volume.persistentVolumeClaim.claimName: there is no "
+                 "PersistentVolumeClaim named data-db-1"},
+             row{{"data", "/"}, {},
+                 "spec.containers[0].volumeMounts[0].mountPath: nothing can be mounted over everything"},
+             row{{"none", "/data"}, {},
+                 "spec.containers[0].volumeMounts[0].name: no such volume in spec.volumes"},
+             row{{"memory", "/m"}, {},
+                 "spec.containers[0].volumeMounts[0].volume.emptyDir.medium: only the default medium, a "
+                 "directory on disk"},
+             row{{"small", "/m"}, {},
+                 "spec.containers[0].volumeMounts[0].volume.emptyDir.sizeLimit: no limit can be kept: leave "
+                 "it out"},
+             row{{"socket", "/m"}, {},
+                 "spec.containers[0].volumeMounts[0].volume.hostPath.type: expected Directory, "
+                 "DirectoryOrCreate or nothing"},
+             row{{"settings", "/m"}, {},
+                 "spec.containers[0].volumeMounts[0].volume.configMap: files of ConfigMaps, Secrets and the "
+                 "downward API are not made yet: use env or envFrom"},
+         }) {
+        CAPTURE(r.asked.name);
+        CAPTURE(r.asked.mount_path);
+        s.main().volume_mounts = {r.asked};
+        auto const c = s.configure();
+        CHECK((c ? "" : c.error().text()) == r.wrong);
+        if (c)
+            CHECK(c->mounts == std::vector<agent::mount>{r.expected});
+    }
 }
 
 TEST_CASE("agent: downward fields say what the pod is and where it runs")

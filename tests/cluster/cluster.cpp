@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <doctest/doctest.h>
 #include <exception>
+#include <filesystem>
 #include <optional>
 #include <set>
 #include <string>
@@ -49,20 +50,17 @@ struct world {
     asio::io_context io;
     cluster::local c;
 
-    explicit world(std::size_t nodes = 2, controllers::settings control = {})
-        : c(io.get_executor(), options(nodes, std::move(control)))
+    explicit world(std::size_t nodes = 2, controllers::settings control = {}, std::string data = {})
+        : c(io.get_executor(), options(nodes, std::move(control), std::move(data)))
     {
         auto const started = run(c.start());
         REQUIRE_MESSAGE(started, started.error().text());
     }
-    ~world()
-    {
-        (void)std::remove((folder + "/a").c_str());
-        (void)std::remove(folder.c_str());
-    }
-    cluster::options options(std::size_t nodes, controllers::settings control) const
+    ~world() { std::filesystem::remove_all(folder); }
+    cluster::options options(std::size_t nodes, controllers::settings control, std::string data) const
     {
         cluster::options o;
+        o.data_dir = std::move(data);
         o.images = images();
         o.socket = folder + "/a/podium.sock";
         o.control = std::move(control);
@@ -184,6 +182,66 @@ struct world {
     [[nodiscard]] net::address service() const
     {
         return net::address::tcp(c.view().get<model::service>("default", "web")->spec.cluster_ip, 80);
+    }
+};
+
+/// A StatefulSet of the shop's database, and what is asked of it.
+struct database {
+    world& w;
+
+    void create(int replicas) const
+    {
+        w.create("/api/v1/namespaces/default/services",
+            json{{"metadata", {{"name", "db"}}},
+                {"spec",
+                    {{"selector", {{"app", "db"}}}, {"clusterIP", "None"},
+                        {"ports", {{{"name", "http"}, {"port", 5432}}}}}}});
+        json const container = {{"name", "db"}, {"image", "shop/db:1.0"},
+            {"env", {{{"name", "DATA_DIR"}, {"value", "/data"}}}},
+            {"volumeMounts", {{{"name", "data"}, {"mountPath", "/data"}}}},
+            {"readinessProbe", {{"httpGet", {{"path", "/healthz"}, {"port", 5432}}}, {"periodSeconds", 1}}}};
+        json const claim = {{"metadata", {{"name", "data"}}},
+            {"spec",
+                {{"accessModes", {"ReadWriteOnce"}}, {"resources", {{"requests", {{"storage", "1Gi"}}}}}}}};
+        w.create("/apis/apps/v1/namespaces/default/statefulsets",
+            json{{"metadata", {{"name", "db"}}},
+                {"spec",
+                    {{"replicas", replicas}, {"serviceName", "db"},
+                        {"selector", {{"matchLabels", {{"app", "db"}}}}},
+                        {"volumeClaimTemplates", json::array({claim})},
+                        {"template",
+                            {{"metadata", {{"labels", {{"app", "db"}}}}},
+                                {"spec",
+                                    {{"containers", json::array({container})},
+                                        {"terminationGracePeriodSeconds", 5}}}}}}}});
+    }
+    [[nodiscard]] reconcile::handle<model::pod> pod(std::string const& name) const
+    {
+        return w.c.view().get<model::pod>("default", name);
+    }
+    /// The pod is ready, and another one than `before`.
+    [[nodiscard]] bool serves(std::string const& name, std::string const& before = {}) const
+    {
+        return w.until([&] {
+            auto const p = pod(name);
+            return p && p.uid() != before && model::is_ready(*p) && controllers::is_active(*p);
+        });
+    }
+    [[nodiscard]] std::string address(std::string const& name) const { return pod(name)->status.pod_ip; }
+    [[nodiscard]] unsigned order(std::string const& name, std::string const& id) const
+    {
+        net::http_request r(http::verb::put, "/orders/" + id, 11);
+        r.body() = "tea";
+        auto const got = w.run(net::http_call(net::address::tcp(address(name), 5432), std::move(r)));
+        REQUIRE_MESSAGE(got, got.error().text());
+        return got->result_int();
+    }
+    [[nodiscard]] json ids(std::string const& name) const
+    {
+        net::http_request r(http::verb::get, "/orders", 11);
+        auto const got = w.run(net::http_call(net::address::tcp(address(name), 5432), std::move(r)));
+        REQUIRE_MESSAGE(got, got.error().text());
+        return json::parse(got->body()).at("ids");
     }
 };
 
@@ -341,6 +399,154 @@ TEST_CASE("cluster: a killed process is started again; the pods of a lost node m
     CHECK(w.until(node_ready));
     CHECK_FALSE(w.c.fail_node("node-9"));
     w.stop();
+}
+
+TEST_CASE("cluster: a stateful set's data outlives its process, its pod, its node and the cluster")
+{
+    auto const data = temporary();
+    controllers::settings control;
+    control.node_grace = 2s;
+    {
+        world w(2, control, data);
+        database const db{w};
+        db.create(2);
+        REQUIRE(db.serves("db-0"));
+        REQUIRE(db.serves("db-1"));
+        auto const home = db.address("db-0");
+        CHECK(db.address("db-1") != home);
+        CHECK(db.order("db-0", "a1") == 201);
+        CHECK(db.order("db-1", "b1") == 201);
+        CHECK(db.ids("db-0") == json{"a1"});
+        CHECK(db.ids("db-1") == json{"b1"});  // a directory for each
+        auto const slice = w.c.view().get<model::endpoint_slice>("default", "db-5432");
+        REQUIRE(slice);
+        std::map<std::string, std::string> named;
+        for (auto const& e : slice->endpoints)
+            named[e.hostname] = e.addresses.front();
+        CHECK(named == std::map<std::string, std::string>{{"db-0", home}, {"db-1", db.address("db-1")}});
+        auto const claim = w.c.view().get<model::persistent_volume_claim>("default", "data-db-0");
+        REQUIRE(claim);
+        CHECK(claim->status.phase == model::claim_phase::bound);
+
+        // Its process is killed.
+        auto* const node = w.c.node(db.pod("db-0")->spec.node_name);
+        auto const id = node->container_id("default", "db-0", 0);
+        for (auto const& row : node->runtime().list())
+            if (row.id == id)
+                REQUIRE(::kill(row.pid, SIGKILL) == 0);
+        REQUIRE(w.until([&] {
+            auto const p = db.pod("db-0");
+            return p->status.container_statuses.at(0).restart_count == 1 && model::is_ready(*p);
+        }));
+        CHECK(db.ids("db-0") == json{"a1"});
+        CHECK(db.address("db-0") == home);
+
+        // Its pod is deleted.
+        auto before = db.pod("db-0").uid();
+        CHECK(w.call(api::method::delete_, "/api/v1/namespaces/default/pods/db-0").code == 200);
+        REQUIRE(db.serves("db-0", before));
+        CHECK(db.ids("db-0") == json{"a1"});
+        CHECK(db.address("db-0") == home);
+        CHECK(db.order("db-0", "a2") == 201);
+
+        // Its node is lost. Nobody knows but the operator, who says so.
+        auto const lost = db.pod("db-0")->spec.node_name;
+        before = db.pod("db-0").uid();
+        REQUIRE(w.c.fail_node(lost));
+        REQUIRE(w.until([&] { return !model::is_ready(*db.pod("db-0")); }));
+        CHECK(db.pod("db-0").uid() == before);
+        CHECK(
+            w.call(api::method::delete_, "/api/v1/namespaces/default/pods/db-0?gracePeriodSeconds=0").code ==
+            200);
+        REQUIRE(db.serves("db-0", before));
+        CHECK(db.pod("db-0")->spec.node_name != lost);
+        CHECK(db.ids("db-0") == json{"a1", "a2"});
+        CHECK(db.address("db-0") == home);
+        w.stop();
+        CHECK(w.processes().empty());
+    }
+    CHECK(std::filesystem::exists(data + "/claims/default/data-db-0/orders"));
+    {
+        world w(1, control, data);
+        database const db{w};
+        db.create(1);
+        REQUIRE(db.serves("db-0"));
+        CHECK(db.ids("db-0") == json{"a1", "a2"});
+
+        // Without its set and its claim the files are still there, and found again.
+        CHECK(w.call(api::method::delete_, "/apis/apps/v1/namespaces/default/statefulsets/db").code == 200);
+        REQUIRE(w.until([&] { return w.pods().empty(); }));
+        CHECK(w.call(api::method::delete_, "/api/v1/namespaces/default/persistentvolumeclaims/data-db-0")
+                  .code == 200);
+        CHECK(w.call(api::method::delete_, "/api/v1/namespaces/default/services/db").code == 200);
+        db.create(1);
+        REQUIRE(db.serves("db-0"));
+        CHECK(db.ids("db-0") == json{"a1", "a2"});
+        w.stop();
+    }
+    std::filesystem::remove_all(data);
+}
+
+TEST_CASE(
+    "cluster: containers of a pod share its own files, which go with it; what cannot be mounted says so")
+{
+    auto const data = temporary();
+    {
+        world w(1, {}, data);
+        auto const pod = [&](std::string const& name, json const& mount) {
+            json const writes = {{"name", "writes"}, {"image", "shop/web:1.0"},
+                {"command", {"/bin/sh", "-c", "echo x > /work/file; exec sleep 1000"}},
+                {"volumeMounts", json::array({mount})}};
+            json const reads = {{"name", "reads"}, {"image", "shop/web:1.0"},
+                {"command", {"/bin/sh", "-c", "exec sleep 1000"}}, {"volumeMounts", json::array({mount})},
+                {"readinessProbe",
+                    {{"exec", {{"command", {"test", "-e", "/work/file"}}}}, {"periodSeconds", 1}}}};
+            w.create("/api/v1/namespaces/default/pods",
+                json{{"metadata", {{"name", name}}},
+                    {"spec",
+                        {{"containers", {writes, reads}}, {"terminationGracePeriodSeconds", 0},
+                            {"volumes", {{{"name", "work"}, {"emptyDir", json::object()}}}}}}});
+        };
+        auto const waits = [&](std::string const& name, std::string const& part) {
+            return w.until([&] {
+                auto const p = w.c.view().get<model::pod>("default", name);
+                if (!p)
+                    return false;
+                for (auto const& s : p->status.container_statuses)
+                    if (s.state.waiting && s.state.waiting->message.find(part) != std::string::npos)
+                        return true;
+                return false;
+            });
+        };
+        pod("one", {{"name", "work"}, {"mountPath", "/work"}});
+        REQUIRE(w.until([&] { return w.ready() == 1; }));
+        CHECK(std::filesystem::directory_iterator(data + "/pods") != std::filesystem::directory_iterator());
+        CHECK(w.call(api::method::delete_, "/api/v1/namespaces/default/pods/one").code == 200);
+        CHECK(w.until([&] {
+            return std::filesystem::directory_iterator(data + "/pods") ==
+                std::filesystem::directory_iterator();
+        }));
+
+        pod("two", {{"name", "work"}, {"mountPath", "/work"}, {"readOnly", true}});
+        CHECK(waits("two", "cannot keep /work from being written"));
+        w.create("/api/v1/namespaces/default/pods",
+            json{{"metadata", {{"name", "three"}}},
+                {"spec",
+                    {{"containers",
+                         {{{"name", "c"}, {"image", "shop/web:1.0"},
+                             {"volumeMounts", {{{"name", "v"}, {"mountPath", "/v"}}}}}}},
+                        {"volumes",
+                            {{{"name", "v"}, {"persistentVolumeClaim", {{"claimName", "later"}}}}}}}}});
+        CHECK(waits("three", "there is no PersistentVolumeClaim named later"));
+        w.create("/api/v1/namespaces/default/persistentvolumeclaims",
+            json{{"metadata", {{"name", "later"}}},
+                {"spec",
+                    {{"accessModes", {"ReadWriteOnce"}},
+                        {"resources", {{"requests", {{"storage", "1Gi"}}}}}}}});
+        CHECK(w.until([&] { return model::is_ready(*w.c.view().get<model::pod>("default", "three")); }));
+        w.stop();
+    }
+    std::filesystem::remove_all(data);
 }
 
 TEST_CASE("cluster: a second client on the socket sees what happens, and a broken pod says why")

@@ -26,6 +26,19 @@ json valid(std::string_view kind)
             return R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"d"},"spec":{
                 "selector":{"matchLabels":{"app":"d"}},
                 "template":{"metadata":{"labels":{"app":"d"}},"spec":{"containers":[{"name":"c","image":"x:1"}]}}}})";
+        if (kind == "StatefulSet")
+            return R"({"apiVersion":"apps/v1","kind":"StatefulSet","metadata":{"name":"db"},"spec":{
+                "serviceName":"db","selector":{"matchLabels":{"app":"d"}},"podManagementPolicy":"Parallel",
+                "updateStrategy":{"rollingUpdate":{"partition":1}},"ordinals":{"start":1},
+                "persistentVolumeClaimRetentionPolicy":{"whenDeleted":"Retain"},
+                "volumeClaimTemplates":[{"metadata":{"name":"data"},
+                    "spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}}}],
+                "template":{"metadata":{"labels":{"app":"d"}},"spec":{"containers":[
+                    {"name":"c","image":"x:1","volumeMounts":[{"name":"data","mountPath":"/data"}]}]}}}})";
+        if (kind == "PersistentVolumeClaim")
+            return R"({"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"c"},"spec":{
+                "accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}},
+                "storageClassName":"standard","volumeMode":"Filesystem"}})";
         if (kind == "Service")
             return R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"s"},"spec":{"ports":[{"port":80}]}})";
         if (kind == "ConfigMap")
@@ -51,7 +64,8 @@ std::string problems(json const& value)
 
 TEST_CASE("model: what validation starts from is valid")
 {
-    for (std::string_view const kind : {"Pod", "Deployment", "Service", "ConfigMap", "Node"})
+    for (std::string_view const kind :
+        {"Pod", "Deployment", "Service", "ConfigMap", "Node", "StatefulSet", "PersistentVolumeClaim"})
         CHECK(problems(valid(kind)) == "");
 }
 
@@ -150,6 +164,43 @@ TEST_CASE("model: each broken rule is one error at its field")
                 "spec.strategy.rollingUpdate: must not be given with type Recreate"},
             row{"Deployment", "/spec/progressDeadlineSeconds", "0",
                 "spec.progressDeadlineSeconds: must be more than minReadySeconds"},
+            row{"StatefulSet", "/spec/replicas", "-1", "spec.replicas: must be at least 0"},
+            row{"StatefulSet", "/metadata/name", R"("d.b")",
+                "metadata.name: must be lower case letters, digits and '-', and begin and end with a letter "
+                "or digit (web-1)"},
+            row{"StatefulSet", "/spec/ordinals/start", "-1", "spec.ordinals.start: must be at least 0"},
+            row{"StatefulSet", "/spec/updateStrategy/rollingUpdate/partition", "-1",
+                "spec.updateStrategy.rollingUpdate.partition: must be at least 0"},
+            row{"StatefulSet", "/spec/updateStrategy/rollingUpdate/maxUnavailable", "0",
+                "spec.updateStrategy.rollingUpdate.maxUnavailable: must be at least 1"},
+            row{"StatefulSet", "/spec/updateStrategy/type", R"("OnDelete")",
+                "spec.updateStrategy.rollingUpdate: must not be given with type OnDelete"},
+            row{"StatefulSet", "/spec/volumeClaimTemplates/0/metadata/name", R"("other")",
+                "spec.template.spec.containers[0].volumeMounts[0].name: no such volume in spec.volumes"},
+            row{"StatefulSet", "/spec/volumeClaimTemplates/-",
+                R"({"metadata":{"name":"data"},"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1"}}}})",
+                "spec.volumeClaimTemplates[1].metadata.name: must be unique, this one is given twice"},
+            row{"StatefulSet", "/spec/volumeClaimTemplates/0/spec/accessModes", "[]",
+                "spec.volumeClaimTemplates[0].spec.accessModes: required"},
+            row{"StatefulSet", "/spec/persistentVolumeClaimRetentionPolicy/whenDeleted", R"("Delete")",
+                "spec.persistentVolumeClaimRetentionPolicy.whenDeleted: must be \"Retain\": claims are "
+                "deleted "
+                "by people here"},
+            row{"PersistentVolumeClaim", "/spec/resources/requests", "{}",
+                "spec.resources.requests.storage: required"},
+            row{"PersistentVolumeClaim", "/spec/resources/requests/storage", R"("0")",
+                "spec.resources.requests.storage: must be more than zero"},
+            row{"PersistentVolumeClaim", "/spec/resources/limits", R"({"storage":"2Gi"})",
+                "spec.resources.limits: nothing is measured or limited: leave it out"},
+            row{"PersistentVolumeClaim", "/spec/volumeMode", R"("Block")",
+                "spec.volumeMode: must be \"Filesystem\", it is a directory"},
+            row{"PersistentVolumeClaim", "/spec/volumeName", R"("pv-1")",
+                "spec.volumeName: there are no PersistentVolumes to choose from"},
+            row{"PersistentVolumeClaim", "/spec/accessModes/0", R"("ReadWriteOncePod")",
+                "spec.accessModes[0]: nobody keeps other pods away here: ReadWriteOnce, of one node, is what "
+                "can be had"},
+            row{"PersistentVolumeClaim", "/spec/dataSource", R"({"name":"x"})",
+                "spec.dataSource: unknown field"},
             row{"Service", "/spec/ports", "[]", "spec.ports: required"},
             row{"Service", "/spec/ports/0/targetPort", R"("not a name")",
                 "spec.ports[0].targetPort: must be lower case letters, digits and '-', and begin and end "
@@ -207,6 +258,17 @@ TEST_CASE("model: what must not change is told apart from what may")
              row{"Deployment", "/spec/replicas", "5", ""},
              row{"Deployment", "/spec/selector/matchLabels", R"({"app":"d","x":"y"})", "spec.selector"},
              row{"ConfigMap", "/data/a", R"("c")", ""},
+             row{"StatefulSet", "/spec/replicas", "5", ""},
+             row{"StatefulSet", "/spec/updateStrategy/rollingUpdate/partition", "0", ""},
+             row{"StatefulSet", "/spec/template/spec/containers/0/image", R"("x:2")", ""},
+             row{"StatefulSet", "/spec/serviceName", R"("e")", "spec.serviceName"},
+             row{"StatefulSet", "/spec/podManagementPolicy", R"("OrderedReady")", "spec.podManagementPolicy"},
+             row{"StatefulSet", "/spec/volumeClaimTemplates", "[]", "spec.volumeClaimTemplates"},
+             row{"PersistentVolumeClaim", "/spec/resources/requests/storage", R"("2Gi")", ""},
+             row{"PersistentVolumeClaim", "/spec/resources/requests/storage", R"("1023Mi")",
+                 "spec.resources.requests.storage"},
+             row{"PersistentVolumeClaim", "/spec/accessModes", R"(["ReadWriteMany"])", "spec.accessModes"},
+             row{"PersistentVolumeClaim", "/spec/storageClassName", R"("fast")", "spec.storageClassName"},
          }) {
         CAPTURE(r.kind);
         CAPTURE(r.at);
@@ -262,7 +324,8 @@ TEST_SUITE("property")
 {
     TEST_CASE("model: defaults set twice are defaults set once, and what was valid stays valid")
     {
-        for (std::string_view const kind : {"Pod", "Deployment", "Service", "ConfigMap", "Node"}) {
+        for (std::string_view const kind :
+            {"Pod", "Deployment", "Service", "ConfigMap", "Node", "StatefulSet", "PersistentVolumeClaim"}) {
             CAPTURE(kind);
             auto const once = kinds().read(valid(kind));
             REQUIRE(once);

@@ -73,6 +73,25 @@ TEST_CASE("runtime: an address asked for by name is given once")
     }
 }
 
+TEST_CASE("runtime: who has a name gets its address again, as long as there are others to give")
+{
+    address_range range((127U << 24) + 1, (127U << 24) + 4);
+    CHECK(range.allocate("default/db-0") == "127.0.0.1");
+    CHECK(range.allocate() == "127.0.0.2");
+    CHECK(range.allocate("default/db-0") == "127.0.0.3");  // in use: another one, and that is its from now on
+    range.release("127.0.0.1");
+    range.release("127.0.0.3");
+    CHECK(range.allocate("default/db-1") == "127.0.0.4");
+    CHECK(range.allocate("default/db-0") == "127.0.0.3");
+    CHECK(range.in_use() == 3);
+    range.release("127.0.0.3");
+    CHECK(range.allocate() == "127.0.0.1");  // released before
+    CHECK(range.allocate() == "127.0.0.3");  // the last one: its name has lost it
+    CHECK(range.allocate("default/db-0").error().code == errc::exhausted);
+    range.release("127.0.0.2");
+    CHECK(range.allocate("default/db-0") == "127.0.0.2");
+}
+
 TEST_SUITE("property")
 {
     TEST_CASE("runtime: no address is given to two at a time")

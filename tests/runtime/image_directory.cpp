@@ -2,8 +2,10 @@
 
 #include <podium/runtime/image_directory.hpp>
 
+#include <algorithm>
 #include <doctest/doctest.h>
 #include <string>
+#include <vector>
 
 using namespace podium;
 using namespace podium::runtime;
@@ -33,6 +35,67 @@ TEST_CASE("runtime: an image's name leads to its entry and never out of the dire
         CHECK(entry.error().path == "image");
     }
     CHECK(open_image(images.path, std::string(5000, 'a')).error().code == errc::invalid);
+}
+
+TEST_CASE("runtime: a mount's path leads to its source wherever it stands as a path")
+{
+    std::vector<mount> const mounts{{"/v/a", "/data"}, {"/v/b", "/data/sub"}, {"/v/c", "/var/lib/x"}};
+    struct {
+        char const* text;
+        char const* expected;
+    } const rows[] = {
+        {"", ""},
+        {"data", "data"},
+        {"/", "/"},
+        {"/data", "/v/a"},
+        {"/data/", "/v/a/"},
+        {"/data/orders", "/v/a/orders"},
+        {"/data/sub", "/v/b"},
+        {"/data/sub/x", "/v/b/x"},
+        {"/data/submarine", "/v/a/submarine"},
+        {"/database", "/database"},
+        {"/data.bak", "/data.bak"},
+        {"/old/data", "/old/data"},
+        {"./data", "./data"},
+        {"$HOME/data", "$HOME/data"},
+        {"${HOME}/data", "${HOME}/data"},
+        {"http://host/data", "http://host/data"},
+        {"--dir=/data", "--dir=/v/a"},
+        {"-I/data", "-I/data"},
+        {"/bin:/data/bin:/data", "/bin:/v/a/bin:/v/a"},
+        {"cat '/data/a' \"/data/b\" >/data/c; ls (/data)", "cat '/v/a/a' \"/v/a/b\" >/v/a/c; ls (/v/a)"},
+        {"{\"dir\":\"/var/lib/x\"}", "{\"dir\":\"/v/c\"}"},
+        {"${DIR:-/data}", "${DIR:-/data}"},
+        {"/data\n/data", "/v/a\n/v/a"},
+        {"\xc3\xa9/data", "\xc3\xa9/data"},
+    };
+    for (auto const& row : rows) {
+        CAPTURE(row.text);
+        CHECK(redirected(row.text, mounts) == row.expected);
+        CHECK(redirected(row.text, {}) == row.text);
+    }
+    std::string const hostile(1'000'000, '/');
+    CHECK(redirected(hostile, mounts) == hostile);
+}
+
+TEST_CASE("runtime: command, variables and directory of a container lead to what is mounted")
+{
+    tests::temporary_directory const images;
+    images.write("db/1/config.json",
+        R"({"config": {"Entrypoint": ["./db"], "Cmd": ["--dir", "/data"], "Env": ["DATA=/data/db"], "WorkingDir": "/data"}})");
+    images.write("db/1/db", "#!/bin/sh\n", 0755);
+    images.write("disk/run", "#!/bin/sh\n", 0755);
+    auto const image = open_image(images.path, "db:1").value();
+    auto const disk = images.path + "/disk";
+    container_config config{.env = {{"MORE", "x:/data"}}, .mounts = {{disk, "/data"}}};
+    auto const what = resolve(image, config).value();
+    CHECK(what.argv == std::vector<std::string>{"./db", "--dir", disk});
+    CHECK(what.working_dir == disk);
+    CHECK(std::ranges::find(what.env, "DATA=" + disk + "/db") != what.env.end());
+    CHECK(std::ranges::find(what.env, "MORE=x:" + disk) != what.env.end());
+    auto const exec = resolve(image, config, {"/data/run", "/data"}).value();
+    CHECK(exec.path == disk + "/run");
+    CHECK(exec.argv == std::vector<std::string>{disk + "/run", disk});
 }
 
 TEST_CASE("runtime: an image's configuration is read whole or refused")

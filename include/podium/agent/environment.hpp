@@ -1,20 +1,23 @@
 #pragma once
 /// What exactly to run for a container: its environment, with everything it refers to looked up.
 ///
-/// Variables come in this order, the last of a name wins: POD_IP; the services of the pod's namespace that
-/// have an address (`DB_SERVICE_HOST`, `DB_SERVICE_PORT`, `DB_SERVICE_PORT_HTTP`); `envFrom`; `env`. In
-/// values
-/// `$(NAME)` stands for a variable of `env` further up, of a service or POD_IP, in `command` and `args` for
-/// any; what is not known stays as it is, `$$` is a dollar sign. Nothing is read but the view, so the same
-/// view gives the same container.
+/// Variables come in this order, the last of a name wins: POD_IP and HOSTNAME; the services of the pod's
+/// namespace that have an address (`DB_SERVICE_HOST`, `DB_SERVICE_PORT`, `DB_SERVICE_PORT_HTTP`); the pods
+/// that have a name in a service, which is what db-0.db is where there is no DNS (`DB_0_DB_HOST`); `envFrom`;
+/// `env`. In values `$(NAME)` stands for a variable of `env` further up, of a service or POD_IP, in `command`
+/// and `args` for any; what is not known stays as it is, `$$` is a dollar sign. Nothing is read but the view,
+/// so the same view gives the same container.
 ///
 /// Source: Kubernetes v1.35.4: pkg/kubelet/kubelet_pods.go (makeEnvironmentVariables), pkg/kubelet/envvars,
-/// third_party/forked/golang/expansion. Its docker-links variables (DB_PORT_80_TCP, ...) are left out.
+/// third_party/forked/golang/expansion. Its docker-links variables (DB_PORT_80_TCP, ...) are left out;
+/// DB_0_DB_HOST is podium's own.
 
 #include <podium/agent/lifecycle.hpp>
 #include <podium/core/error.hpp>
 #include <podium/core/result.hpp>
 #include <podium/model/config_map.hpp>
+#include <podium/model/endpoint_slice.hpp>
+#include <podium/model/persistent_volume_claim.hpp>
 #include <podium/model/pod.hpp>
 #include <podium/model/secret.hpp>
 #include <podium/model/service.hpp>
@@ -38,6 +41,22 @@ struct variable {
     friend bool operator==(variable const&, variable const&) = default;
 };
 
+/// A volume of the pod, as one container is to see it.
+struct mount {
+    enum class source : std::uint8_t {
+        claim,    ///< what a claim of the pod's namespace stands for: it outlives the pod
+        scratch,  ///< the pod's own: it ends with the pod
+        host,     ///< a directory of the machine
+        new_host  ///< likewise, made if it is not there
+    };
+    source from = source::scratch;
+    std::string name{};      ///< the claim's, the volume's, or the machine's path
+    std::string target{};    ///< absolute, without a slash at its end
+    std::string sub_path{};  ///< the folder of it that is meant; empty: all
+    bool read_only = false;
+    friend bool operator==(mount const&, mount const&) = default;
+};
+
 /// A container, ready to be made.
 struct container_config {
     std::string name{};
@@ -47,6 +66,7 @@ struct container_config {
     std::string working_dir{};
     std::vector<variable> env{};    ///< each name once
     std::int64_t memory_bytes = 0;  ///< its limit; 0: none
+    std::vector<mount> mounts{};
     friend bool operator==(container_config const&, container_config const&) = default;
 };
 
@@ -148,6 +168,70 @@ void add_services(View const& view, std::string_view namespace_, variables& out)
             if (!port.name.empty())
                 out.set(prefix + "_SERVICE_PORT_" + variable_name(port.name), std::to_string(port.port));
     }
+}
+
+/// A host name for each pod that has one in a service: the address of db-0.db is DB_0_DB_HOST.
+template<class View>
+void add_named_pods(View const& view, std::string_view namespace_, variables& out)
+{
+    for (auto const& slice : view.template all<model::endpoint_slice>(namespace_)) {
+        auto const of = slice->metadata.labels.find(std::string(model::service_name_label));
+        if (of == slice->metadata.labels.end())
+            continue;
+        for (auto const& e : slice->endpoints)
+            if (!e.hostname.empty() && !e.addresses.empty())
+                out.set(variable_name(e.hostname) + '_' + variable_name(of->second) + "_HOST",
+                    e.addresses.front());
+    }
+}
+
+/// Where a mount leads. `unsupported` for what podium has no way to give.
+template<class View>
+[[nodiscard]] result<mount> mount_of(
+    View const& view, reconcile::handle<model::pod> const& pod, model::volume_mount const& wanted)
+{
+    mount out{.sub_path = wanted.sub_path, .read_only = wanted.read_only};
+    out.target = wanted.mount_path.starts_with('/') ? wanted.mount_path : '/' + wanted.mount_path;
+    while (out.target.ends_with('/'))
+        out.target.pop_back();
+    if (out.target.empty())
+        return error{errc::unsupported, "nothing can be mounted over everything", "mountPath", {}};
+    auto const& volumes = pod->spec.volumes;
+    auto const v = std::ranges::find(volumes, wanted.name, &model::volume::name);
+    auto const no = [](std::string what, char const* path) {
+        return error{errc::unsupported, std::move(what), std::string("volume.") + path, {}};
+    };
+    if (v == volumes.end())
+        return error{errc::invalid, "no such volume in spec.volumes", "name", {}};
+    if (v->persistent_volume_claim) {
+        auto const& source = *v->persistent_volume_claim;
+        if (!view.template get<model::persistent_volume_claim>(pod->metadata.namespace_, source.claim_name))
+            return error{errc::not_found, "there is no PersistentVolumeClaim named " + source.claim_name,
+                "volume.persistentVolumeClaim.claimName", {}};
+        out.from = mount::source::claim;
+        out.name = source.claim_name;
+        out.read_only = out.read_only || source.read_only;
+    } else if (v->empty_dir) {
+        if (!v->empty_dir->medium.empty())
+            return no("only the default medium, a directory on disk", "emptyDir.medium");
+        if (v->empty_dir->size_limit)
+            return no("no limit can be kept: leave it out", "emptyDir.sizeLimit");
+        out.name = v->name;
+    } else if (v->host_path) {
+        auto const& type = v->host_path->type;
+        if (!v->host_path->path.starts_with('/'))
+            return no("expected an absolute path", "hostPath.path");
+        if (!type.empty() && type != "Directory" && type != "DirectoryOrCreate")
+            return no("expected Directory, DirectoryOrCreate or nothing", "hostPath.type");
+        out.from = type == "DirectoryOrCreate" ? mount::source::new_host : mount::source::host;
+        out.name = v->host_path->path;
+    } else {
+        return no("files of ConfigMaps, Secrets and the downward API are not made yet: use env or envFrom",
+            v->config_map   ? "configMap"
+                : v->secret ? "secret"
+                            : "downwardAPI");
+    }
+    return out;
 }
 
 /// "metadata.labels['app']" gives app.
@@ -308,8 +392,11 @@ result<container_config> configure(
 
     detail::variables all, given, declared;
     given.set("POD_IP", std::string(where.pod_ip));
-    if (pod->spec.enable_service_links)
+    given.set("HOSTNAME", pod->spec.hostname.empty() ? pod->metadata.name : pod->spec.hostname);
+    if (pod->spec.enable_service_links) {
         detail::add_services(view, ns, given);
+        detail::add_named_pods(view, ns, given);
+    }
     for (auto const& v : given.list())
         all.set(v.name, v.value);
 
@@ -358,6 +445,12 @@ result<container_config> configure(
         out.args.push_back(detail::expand(word, look));
     if (auto const it = c.resources.limits.find("memory"); it != c.resources.limits.end())
         out.memory_bytes = std::max<std::int64_t>(it->second.value(), 0);
+    for (std::size_t n = 0; n < c.volume_mounts.size(); ++n) {
+        auto mounted = detail::mount_of(view, pod, c.volume_mounts[n]);
+        if (!mounted)
+            return at(std::move(mounted).error(), "volumeMounts", n);
+        out.mounts.push_back(*std::move(mounted));
+    }
     return out;
 }
 

@@ -50,6 +50,9 @@ inline constexpr std::string_view lease_namespace = "kube-node-lease";
 /// Where pods get their addresses from. Several nodes may share one.
 ///
 /// - `allocate()`: an address that is not in use, or `errc::exhausted`.
+/// - `allocate(owner)`, if there is one: the address that this owner had before, as long as it can be had.
+/// Asked
+///   for pods that have a host name, as those of StatefulSets do.
 /// - `release(address)`: gives it back.
 template<class A>
 concept AddressSource = requires(A& a, std::string_view address) {
@@ -401,12 +404,21 @@ private:
             e.life.address = self_.host_ip;
             return;
         }
-        if (auto address = addresses_->allocate()) {
+        if (auto address = allocate(*e.object)) {
             e.life.address = *std::move(address);
             e.has_address = true;
         } else {
             wake(number, e, now + policy_.retry);
         }
+    }
+    result<std::string> allocate(model::pod const& pod)
+    {
+        if constexpr (requires(std::string_view owner) {
+                          { addresses_->allocate(owner) } -> std::same_as<result<std::string>>;
+                      })
+            if (!pod.spec.hostname.empty())
+                return addresses_->allocate(name_of(pod.metadata.namespace_, pod.metadata.name));
+        return addresses_->allocate();
     }
     void release(entry& e)
     {

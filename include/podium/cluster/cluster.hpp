@@ -19,6 +19,7 @@
 #include <podium/api/watch.hpp>
 #include <podium/cluster/node.hpp>
 #include <podium/cluster/router.hpp>
+#include <podium/cluster/volumes.hpp>
 #include <podium/controllers/control_plane.hpp>
 #include <podium/core/quantity.hpp>
 #include <podium/model/scheme.hpp>
@@ -68,6 +69,8 @@ struct node_options {
 struct options {
     std::string images{};     ///< the image directory, see runtime/image_directory.hpp
     std::string state_dir{};  ///< for logs, a folder for each node; empty: temporary ones
+    std::string
+        data_dir{};  ///< for volumes, see cluster/volumes.hpp; empty: a temporary one, gone at the end
     std::vector<node_options> nodes{{.name = "node-1"}};
     controllers::settings control{};
     agent::node_policy agent{};
@@ -93,6 +96,7 @@ public:
         Controllers... own)
         : executor_(executor),
           how_(std::move(how)),
+          volumes_(how_.data_dir),
           plane_(assembly::make(how_.control, std::move(own)...)),
           kinds_(std::move(kinds))
     {
@@ -267,10 +271,10 @@ public:
 private:
     struct machine {
         machine(asio::any_io_executor e, runtime::process_runtime_options r, store_type& s,
-            view_type const& v, runtime::address_range& a, podium::agent::node_description d,
-            podium::agent::node_policy p)
+            view_type const& v, runtime::address_range& a, cluster::volumes& disks,
+            podium::agent::node_description d, podium::agent::node_policy p)
             : containers(e, std::move(r)),
-              shell(e, {containers, s, v, a}, std::move(d), p)
+              shell(e, {containers, s, v, a, &disks}, std::move(d), p)
         {
         }
         runtime_type containers;
@@ -305,8 +309,8 @@ private:
         r.state_dir = how_.state_dir.empty() ? std::string{} : how_.state_dir + '/' + n.name;
         r.keep_together = how_.keep_together;
         r.clock = &store::clock::now;
-        nodes_.push_back(std::make_unique<machine>(
-            executor_, std::move(r), store_, plane_.view(), addresses_->pods, std::move(d), how_.agent));
+        nodes_.push_back(std::make_unique<machine>(executor_, std::move(r), store_, plane_.view(),
+            addresses_->pods, volumes_, std::move(d), how_.agent));
         nodes_.back()->shell.start();
     }
 
@@ -406,6 +410,8 @@ private:
                 p.remove(d);
             for (auto const r : plane_.view().template all<model::replica_set>())
                 p.remove(r);
+            for (auto const s : plane_.view().template all<model::stateful_set>())
+                p.remove(s);
             bool any = false;
             for (auto const pod : plane_.view().template all<model::pod>()) {
                 any = true;
@@ -424,6 +430,7 @@ private:
 
     asio::any_io_executor executor_;
     options how_;
+    cluster::volumes volumes_;
     store_type store_{};
     plane_type plane_;
     model::scheme kinds_;
@@ -438,7 +445,7 @@ private:
     std::list<std::shared_ptr<net::api_feed>> feeds_{};  ///< of all watches, to be ended with the cluster
     std::function<void(std::span<reconcile::change const>)> observer_{};
     std::vector<std::shared_ptr<asio::steady_timer>> waiting_{};  ///< of whoever awaits `changed`
-    std::map<std::string, std::set<std::string>> reported_{};  ///< by the pod's uid
+    std::map<std::string, std::set<std::string>> reported_{};     ///< by the pod's uid
     bool stopping_ = false;
     bool hurried_ = false;
 };

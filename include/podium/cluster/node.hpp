@@ -10,6 +10,7 @@
 /// nothing more, `silence` cuts it off while its containers go on, `revive` brings it back.
 
 #include <podium/agent/node.hpp>
+#include <podium/cluster/volumes.hpp>
 #include <podium/net/prober.hpp>
 #include <podium/reconcile/store.hpp>
 #include <podium/runtime/runtime.hpp>
@@ -29,12 +30,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -49,6 +52,7 @@ struct node_parts {
     Store& store;          ///< where its plans are committed
     View const& view;      ///< what the control plane sees
     Addresses& addresses;  ///< for its pods
+    cluster::volumes* volumes = nullptr;  ///< null: this node has none, and runs no container that wants one
 };
 
 /// Construct, `start`, and `co_await stop(grace)` before it is destroyed, else what still runs goes on until
@@ -202,6 +206,7 @@ private:
         std::uint64_t boot = 0;     ///< counts losses: what was begun before one is nobody's business
         std::map<std::string, run> running{};
         std::map<run, std::string> ids{};
+        std::map<run, std::string> scratch{};  ///< pods (a run without a container) that have files, by uid
         std::map<std::uint64_t, reconcile::plan> commits{};  ///< under way, by a number of its own
         std::uint64_t last_commit = 0;
         std::size_t tasks = 0;
@@ -238,11 +243,23 @@ private:
                     carry_out(c, a);
                 next = work.wake_at;
             }
+            tidy(*c);
             c->idle.kick();
             co_await c->wake.wait(next);
         }
         c->looping = false;
         c->idle.kick();
+    }
+
+    /// The files of pods that are over go.
+    static void tidy(core& c)
+    {
+        std::erase_if(c.scratch, [&](auto const& pod) {
+            if (c.agent && pod.first.boot == c.boot && c.agent->life(pod.first.pod))
+                return false;
+            c.with.volumes->forget(pod.second);
+            return true;
+        });
     }
 
     /// What ended since the last look.
@@ -332,7 +349,39 @@ private:
         for (auto& v : made->env)
             config.env.push_back({std::move(v.name), std::move(v.value)});
         config.limits.memory_bytes = static_cast<std::uint64_t>(made->memory_bytes);
+        for (auto const& m : made->mounts) {
+            auto source = source_of(*c, which, pod, m);
+            if (!source)
+                return tell(*c, which,
+                    podium::agent::refused{
+                        podium::agent::refused::part::configuration, source.error().text()});
+            config.mounts.push_back({*std::move(source), m.target, m.read_only});
+        }
         spawn(c, launch(c, which, std::move(config)));
+    }
+    /// The directory that is meant, as it is on this machine.
+    static result<std::string> source_of(
+        core& c, run const& which, reconcile::handle<model::pod> const& pod, podium::agent::mount const& m)
+    {
+        using from = podium::agent::mount::source;
+        auto const inside = [&](std::string directory) {
+            return volumes::folder(std::move(directory), m.sub_path);
+        };
+        if (m.from == from::host || m.from == from::new_host) {
+            std::error_code failed;
+            if (m.from == from::new_host)
+                std::filesystem::create_directories(m.name, failed);
+            if (!std::filesystem::is_directory(m.name, failed))
+                return error{errc::not_found, "there is no directory " + m.name + " on this machine",
+                    "volume.hostPath", {}};
+            return inside(m.name);
+        }
+        if (!c.with.volumes)
+            return error{errc::unsupported, "this node has no volumes", "volume", {}};
+        if (m.from == from::claim)
+            return c.with.volumes->claim(pod->metadata.namespace_, m.name).and_then(inside);
+        c.scratch.emplace(run{.boot = which.boot, .pod = which.pod}, pod.uid());
+        return c.with.volumes->scratch(pod.uid(), m.name).and_then(inside);
     }
     static asio::awaitable<void> launch(core_ptr c, run which, runtime::container_config config)
     {

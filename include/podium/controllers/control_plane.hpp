@@ -7,6 +7,7 @@
 /// An embedder's own controllers and indices join at the end: `basic_control_plane<types<my_index>,
 /// my_controller>`.
 
+#include <podium/controllers/claims.hpp>
 #include <podium/controllers/deployments.hpp>
 #include <podium/controllers/drains.hpp>
 #include <podium/controllers/endpoints.hpp>
@@ -40,8 +41,8 @@ struct basic_control_plane;
 template<class... Index, class... More>
 struct basic_control_plane<reconcile::types<Index...>, More...> {
     using view = reconcile::view<pods_by_node, draining_pods, placement, Index...>;
-    using plane = reconcile::plane<view, deployments, replica_sets, stateful_sets, scheduler, endpoints,
-        drains, node_lifecycle, garbage_collector, event_cleaner, More...>;
+    using plane = reconcile::plane<view, deployments, replica_sets, stateful_sets, claims, scheduler,
+        endpoints, drains, node_lifecycle, garbage_collector, event_cleaner, More...>;
 
     [[nodiscard]] static plane make(settings const& s, More... more)
     {
@@ -61,7 +62,7 @@ struct basic_control_plane<reconcile::types<Index...>, More...> {
         g.drain = s.drain;
         event_cleaner e;
         e.keep = s.keep_events;
-        return plane(d, r, st, sched, endpoints{}, dr, n, g, e, std::move(more)..., s.max_writes);
+        return plane(d, r, st, claims{}, sched, endpoints{}, dr, n, g, e, std::move(more)..., s.max_writes);
     }
 };
 

@@ -11,6 +11,9 @@
 /// A pod that joins a slice is required to be at the version that was read: so a pod that is marked for
 /// draining at the same moment cannot slip in behind the drain controller's back.
 ///
+/// A pod whose `subdomain` is the service's name is in the slice with its `hostname`: pods of a StatefulSet
+/// are.
+///
 /// Source: Kubernetes v1.35 pkg/controller/endpointslice; the drain is podium's own.
 
 #include <podium/controllers/pods.hpp>
@@ -81,7 +84,7 @@ struct endpoints {
             if (!is_endpoint(*pod))
                 continue;
             auto const ports = ports_on(*service, *pod);
-            auto e = endpoint_of(pod, service->spec.publish_not_ready_addresses);
+            auto e = endpoint_of(pod, *service);
             by_uid.emplace(e.target_ref->uid, pod);
             groups[ports].push_back(std::move(e));
         }
@@ -146,16 +149,18 @@ private:
             out.push_back(resolve_port(port, pod).value_or(0));
         return out;
     }
-    static model::endpoint endpoint_of(reconcile::handle<model::pod> const& pod, bool even_unready)
+    static model::endpoint endpoint_of(reconcile::handle<model::pod> const& pod, model::service const& of)
     {
         model::endpoint e;
         e.addresses = {pod->status.pod_ip};
         bool const serving = is_ready(*pod);
         bool const terminating = pod->metadata.deletion_timestamp.has_value();
-        e.conditions.ready = even_unready || (serving && !terminating);
+        e.conditions.ready = of.spec.publish_not_ready_addresses || (serving && !terminating);
         e.conditions.serving = serving;
         e.conditions.terminating = terminating;
         e.node_name = pod->spec.node_name;
+        if (pod->spec.subdomain == of.metadata.name)
+            e.hostname = pod->spec.hostname;
         model::object_reference target;
         target.kind = model::pod::kind;
         target.namespace_ = pod->metadata.namespace_;

@@ -40,11 +40,23 @@ struct stateful_set_ordinals {
 };
 BOOST_DESCRIBE_STRUCT(stateful_set_ordinals, (), (start))
 
+enum class claim_retention : std::uint8_t { retain, delete_ };
+BOOST_DESCRIBE_ENUM(claim_retention, retain, delete_)
+
+/// What becomes of claims that the templates made, when the set is deleted and when it gets smaller.
+struct claim_retention_policy {
+    claim_retention when_deleted = claim_retention::retain;
+    claim_retention when_scaled = claim_retention::retain;
+    friend bool operator==(claim_retention_policy const&, claim_retention_policy const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(claim_retention_policy, (), (when_deleted, when_scaled))
+
 struct stateful_set_spec {
     std::int32_t replicas = 1;
     label_selector selector{};
     pod_template_spec template_{};
     std::vector<persistent_volume_claim> volume_claim_templates{};
+    std::optional<claim_retention_policy> persistent_volume_claim_retention_policy{};
     std::string service_name{};
     pod_management_policy_type pod_management_policy = pod_management_policy_type::ordered_ready;
     stateful_set_update_strategy update_strategy{};
@@ -54,8 +66,9 @@ struct stateful_set_spec {
     friend bool operator==(stateful_set_spec const&, stateful_set_spec const&) = default;
 };
 BOOST_DESCRIBE_STRUCT(stateful_set_spec, (),
-    (replicas, selector, template_, volume_claim_templates, service_name, pod_management_policy,
-        update_strategy, revision_history_limit, min_ready_seconds, ordinals))
+    (replicas, selector, template_, volume_claim_templates, persistent_volume_claim_retention_policy,
+        service_name, pod_management_policy, update_strategy, revision_history_limit, min_ready_seconds,
+        ordinals))
 constexpr bool required(stateful_set_spec const*, std::string_view member)
 {
     return member == "selector" || member == "template_";

@@ -744,6 +744,32 @@ void check_data(Map const& data, std::size_t& bytes, field const& at, auto const
 }
 
 /// The volumes that the claim templates give to each pod count as volumes of the template.
+namespace detail {
+
+/// What a directory can be: a claim that asks for more is told so.
+inline void check_claim(persistent_volume_claim_spec const& spec, field const& at)
+{
+    field const modes = at["accessModes"];
+    modes.check(!spec.access_modes.empty(), "required");
+    for (std::size_t i = 0; i < spec.access_modes.size(); ++i)
+        modes[i].check(spec.access_modes[i] != access_mode::read_write_once_pod,
+            "nobody keeps other pods away here: ReadWriteOnce, of one node, is what can be had");
+    at["volumeMode"].check(
+        spec.volume_mode != volume_mode::block, "must be \"Filesystem\", it is a directory");
+    at["volumeName"].check(spec.volume_name.empty(), "there are no PersistentVolumes to choose from");
+    field const resources = at["resources"];
+    field const requests = resources["requests"];
+    check_resources(spec.resources.requests, requests);
+    auto const storage = spec.resources.requests.find("storage");
+    if (storage == spec.resources.requests.end())
+        requests["storage"].fail("required");
+    else
+        requests["storage"].check(storage->second.sign() > 0, "must be more than zero");
+    resources["limits"].check(spec.resources.limits.empty(), "nothing is measured or limited: leave it out");
+}
+
+}  // namespace detail
+
 [[nodiscard]] inline field_errors validate(stateful_set const& set)
 {
     return detail::collect([&](detail::field const& at) {
@@ -751,11 +777,15 @@ void check_data(Map const& data, std::size_t& bytes, field const& at, auto const
         detail::field const spec = at["spec"];
         auto whole = set.spec;
         detail::field const claims = spec["volumeClaimTemplates"];
+        detail::seen_names claims_seen;
         for (std::size_t i = 0; i < set.spec.volume_claim_templates.size(); ++i) {
             auto const& name = set.spec.volume_claim_templates[i].metadata.name;
             detail::field const claim = claims[i];
             detail::field const meta = claim["metadata"];
             detail::check_required_name(name, names::dns1123_label, meta["name"]);
+            claims_seen.add(name, meta["name"]);
+            detail::check_metadata_maps(set.spec.volume_claim_templates[i].metadata, meta);
+            detail::check_claim(set.spec.volume_claim_templates[i].spec, claim["spec"]);
             auto& volumes = whole.template_.spec.volumes.edit();
             std::erase_if(volumes, [&](volume const& v) { return v.name == name; });
             volume v;
@@ -765,6 +795,14 @@ void check_data(Map const& data, std::size_t& bytes, field const& at, auto const
         }
         detail::check_replicated(whole, spec);
         spec["revisionHistoryLimit"].at_least(set.spec.revision_history_limit, 0);
+        if (!set.spec.service_name.empty())
+            spec["serviceName"].check(names::dns1123_label(set.spec.service_name));
+        detail::field const retention = spec["persistentVolumeClaimRetentionPolicy"];
+        if (auto const& policy = set.spec.persistent_volume_claim_retention_policy) {
+            constexpr auto const* kept = "must be \"Retain\": claims are deleted by people here";
+            retention["whenDeleted"].check(policy->when_deleted == claim_retention::retain, kept);
+            retention["whenScaled"].check(policy->when_scaled == claim_retention::retain, kept);
+        }
         detail::field const ordinals = spec["ordinals"];
         if (set.spec.ordinals)
             ordinals["start"].at_least(set.spec.ordinals->start, 0);
@@ -784,6 +822,7 @@ void check_data(Map const& data, std::size_t& bytes, field const& at, auto const
 {
     return detail::collect([&](detail::field const& at) {
         detail::check_metadata(claim.metadata, true, names::dns1123_subdomain, at);
+        detail::check_claim(claim.spec, at["spec"]);
     });
 }
 
@@ -990,6 +1029,26 @@ void check_data(Map const& data, std::size_t& bytes, field const& at, auto const
             a.pod_management_policy == b.pod_management_policy, "cannot be changed");
         spec["volumeClaimTemplates"].check(
             a.volume_claim_templates == b.volume_claim_templates, "cannot be changed");
+    });
+}
+
+/// What was asked for stays, but for a larger size.
+[[nodiscard]] inline field_errors validate_update(
+    persistent_volume_claim const& before, persistent_volume_claim const& after)
+{
+    return detail::collect([&](detail::field const& at) {
+        detail::field const spec = at["spec"];
+        spec["accessModes"].check(before.spec.access_modes == after.spec.access_modes, "cannot be changed");
+        spec["storageClassName"].check(
+            before.spec.storage_class_name == after.spec.storage_class_name, "cannot be changed");
+        detail::field const resources = spec["resources"];
+        detail::field const requests = resources["requests"];
+        auto const& is = before.spec.resources.requests;
+        auto const& wanted = after.spec.resources.requests;
+        auto const a = is.find("storage");
+        auto const b = wanted.find("storage");
+        requests["storage"].check(
+            a == is.end() || b == wanted.end() || !(b->second < a->second), "cannot become smaller");
     });
 }
 

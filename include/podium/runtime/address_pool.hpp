@@ -15,6 +15,8 @@
 #include <cstdint>
 #include <deque>
 #include <fcntl.h>
+#include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -27,13 +29,17 @@ namespace podium::inline v0::runtime {
 
 /// The addresses first..last (host byte order) whose last octet is 1 to 254. Fresh ones go out in order,
 /// released ones only when no fresh one is left, the longest released first: a late packet or a stale
-/// connection to an old pod does not meet a new one.
+/// connection to an old pod does not meet a new one. Who has a name gets the address again that it had.
 class address_range {
 public:
     address_range(std::uint32_t first, std::uint32_t last) : first_(first), last_(last), next_(first) {}
 
     /// "127.1.0.1", or `exhausted`. O(log n).
     [[nodiscard]] result<std::string> allocate();
+
+    /// The address that was last given to this name, unless it is in use or had to be given to another since;
+    /// else one as above, which from now on is this name's. O(n).
+    [[nodiscard]] result<std::string> allocate(std::string_view owner);
 
     /// Takes this very address: `conflict` when it is in use, `invalid` when it is not of this range. O(n).
     [[nodiscard]] result<void> claim(std::string_view address);
@@ -49,6 +55,7 @@ private:
     std::uint32_t next_;  ///< the lowest never given out by `allocate`; may be past last_
     std::set<std::uint32_t> used_{};
     std::deque<std::uint32_t> released_{};
+    std::map<std::string, std::uint32_t, std::less<>> owned_{};  ///< by name, in use or not
 };
 
 /// One claimed /16. Movable; the claim ends with it.
@@ -149,7 +156,21 @@ inline result<std::string> address_range::allocate()
     auto const address = released_.front();
     released_.pop_front();
     used_.insert(address);
+    std::erase_if(owned_, [&](auto const& o) { return o.second == address; });
     return detail::dotted(address);
+}
+
+inline result<std::string> address_range::allocate(std::string_view owner)
+{
+    auto const known = owned_.find(owner);
+    if (known != owned_.end() && used_.insert(known->second).second) {
+        std::erase(released_, known->second);
+        return detail::dotted(known->second);
+    }
+    auto address = allocate();
+    if (address)
+        owned_.insert_or_assign(std::string(owner), detail::undotted(*address));
+    return address;
 }
 
 inline result<void> address_range::claim(std::string_view text)

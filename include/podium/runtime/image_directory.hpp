@@ -10,6 +10,11 @@
 /// relative to the entry; a bare name is looked for in the entry, then in the container's PATH. A working
 /// directory is relative to the entry and is the entry unless something else is said.
 ///
+/// So nothing can appear at a mount's path either. Instead the path leads there wherever it is written: in
+/// the command, the arguments, the variables and the working directory, of the image and of the container,
+/// `/data` and what is below it read as the directory that is mounted at `/data`. A program that has a path
+/// built in must be told.
+///
 /// Source: OCI image-spec v1.1 config.md for the members; "Define a Command and Arguments for a Container" in
 /// Kubernetes' documentation for what replaces what.
 
@@ -49,6 +54,12 @@ struct launch {
 /// The entry of `image` under `directory`: `not_found` (path "image") when there is none, `invalid` when the
 /// name is none or its configuration cannot be read. Reads the disk.
 [[nodiscard]] result<image_entry> open_image(std::string const& directory, std::string_view image);
+
+/// The text with each path that is at or below a mount's target leading to the mount's source, the longest
+/// target winning. A path begins where the text does or behind a character that cannot be part of a path, so
+/// `--dir=/data/a` and `a:/data` have one and `/old/data`, `/database` and `http://host/data` have none.
+/// O(text x mounts).
+[[nodiscard]] std::string redirected(std::string_view text, std::vector<mount> const& mounts);
 
 /// The environment of a container: the image's, then the configuration's, and a PATH if neither has one.
 [[nodiscard]] std::vector<std::string> environment(image_entry const& image, container_config const& config);
@@ -188,6 +199,37 @@ inline result<image_entry> open_image(std::string const& directory, std::string_
     return entry;
 }
 
+inline std::string redirected(std::string_view text, std::vector<mount> const& mounts)
+{
+    if (mounts.empty())
+        return std::string(text);
+    auto const in_path = [](char c) {  // a quote, a separator or a bracket that opens may stand before one
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+            static_cast<unsigned char>(c) >= 0x80 ||
+            std::string_view("_-./%~+})").find(c) != std::string_view::npos;
+    };
+    std::string out;
+    for (std::size_t at = 0; at < text.size();) {
+        mount const* best = nullptr;
+        if (text[at] == '/' && (at == 0 || !in_path(text[at - 1])))
+            for (auto const& m : mounts) {
+                auto const end = at + m.target.size();
+                bool const here = text.substr(at).starts_with(m.target) &&
+                    (end == text.size() || text[end] == '/' || text[end] == ')' || text[end] == '}' ||
+                        !in_path(text[end]));
+                if (here && (best == nullptr || m.target.size() > best->target.size()))
+                    best = &m;
+            }
+        if (best == nullptr) {
+            out += text[at++];
+        } else {
+            out += best->source;
+            at += best->target.size();
+        }
+    }
+    return out;
+}
+
 inline std::vector<std::string> environment(image_entry const& image, container_config const& config)
 {
     std::vector<std::string> env;
@@ -195,10 +237,11 @@ inline std::vector<std::string> environment(image_entry const& image, container_
         auto const prefix = v.name + '=';
         auto const same =
             std::find_if(env.begin(), env.end(), [&](auto const& e) { return e.starts_with(prefix); });
+        auto text = prefix + redirected(v.value, config.mounts);
         if (same != env.end())
-            *same = prefix + v.value;
+            *same = std::move(text);
         else
-            env.push_back(prefix + v.value);
+            env.push_back(std::move(text));
     };
     for (auto const& v : image.env)
         put(v);
@@ -228,8 +271,10 @@ inline result<launch> resolve(
     if (std::any_of(argv.begin(), argv.end(), has_null) ||
         std::any_of(out.env.begin(), out.env.end(), has_null))
         return error{errc::invalid, "arguments and variables must not contain a null byte", "command", {}};
-    out.working_dir =
-        detail::under(image.directory, config.working_dir.empty() ? image.working_dir : config.working_dir);
+    for (auto& word : argv)
+        word = redirected(word, config.mounts);
+    out.working_dir = detail::under(image.directory,
+        redirected(config.working_dir.empty() ? image.working_dir : config.working_dir, config.mounts));
 
     auto const& name = argv.front();
     if (name.find('/') != std::string::npos) {

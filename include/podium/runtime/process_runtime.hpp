@@ -5,7 +5,8 @@
 /// setsid, ends with it, and with podium, even if podium is killed by SIGKILL. SIGTERM goes to the main
 /// process, as Kubernetes does it; when that ends, all the rest is killed, and only then is the container
 /// `exited`, so its ports are free. stdin is /dev/null, the environment exactly image + configuration + PATH,
-/// descriptors of podium's do not leak in, output goes to bounded log files.
+/// descriptors of podium's do not leak in, output goes to bounded log files. Mounts are told to the
+/// container, not made (image_directory.hpp), so a read-only one is refused.
 ///
 /// Linux 5.9 or newer. The isolation is against accidents, not against malice: a container sees the machine's
 /// files and network, and without a PID namespace it may kill its own init and thus let go of what had called
@@ -340,6 +341,16 @@ inline boost::asio::awaitable<result<std::string>> process_runtime::create(conta
     for (auto const& v : config.env)
         if (v.name.empty() || v.name.find('=') != std::string::npos)
             co_return error{errc::invalid, "a variable's name must not be empty nor contain '='", "env", {}};
+    for (auto const& m : config.mounts) {
+        if (m.read_only)
+            co_return error{errc::unsupported,
+                "a process writes where its user may: this runtime cannot keep " + m.target +
+                    " from being written",
+                "volumeMounts.readOnly", {}};
+        if (m.source.empty() || m.source.front() != '/' || m.target.size() < 2 || m.target.front() != '/' ||
+            m.target.back() == '/')
+            co_return error{errc::invalid, "expected absolute paths, and not / itself", "volumeMounts", {}};
+    }
     if (!c->state_dir_error.empty())
         co_return error{errc::unavailable, "no directory for logs: " + c->state_dir_error, "state_dir", {}};
     auto image = open_image(c->options.images, config.image);

@@ -34,6 +34,14 @@ struct env_var {
     friend bool operator==(env_var const&, env_var const&) = default;
 };
 
+/// Files of the machine that a container finds under a path of its own.
+struct mount {
+    std::string source{};  ///< absolute; it exists
+    std::string target{};  ///< absolute, without a slash at its end
+    bool read_only = false;
+    friend bool operator==(mount const&, mount const&) = default;
+};
+
 /// What a container may take; 0: as much as podium itself may.
 struct container_limits {
     std::uint64_t memory_bytes = 0;  ///< private memory of each of its processes
@@ -54,6 +62,7 @@ struct container_config {
     std::string working_dir{};           ///< empty: the image's
     std::string ip{};                    ///< of the pod, for runtimes that set up networks
     container_limits limits{};
+    std::vector<mount> mounts{};  ///< each target once
     friend bool operator==(container_config const&, container_config const&) = default;
 };
 
@@ -131,7 +140,8 @@ struct exec_result {
 
 /// Whatever runs containers.
 ///
-/// - `create(config)`: an id, or `not_found` with path "image"; nothing runs yet.
+/// - `create(config)`: an id, or `not_found` with path "image"; nothing runs yet. What it cannot give to a
+///   container (a mount, say) is an error, never left out.
 /// - `start(id)`: returns once the command is executed. A second start is a `conflict`. A command that
 ///   cannot be executed is an error, and the container is `exited` with a message.
 /// - `stop(id, grace)`: SIGTERM, SIGKILL after `grace` (at once when it is not above zero), and returns when
