@@ -180,7 +180,7 @@ asio::awaitable<int> do_apply(session const& s)
 constexpr char const get_usage[] = R"(usage: podium get KIND [NAME] [OPTION...]
        podium get KIND/NAME [OPTION...]
 
-Shows objects. KIND is pods, deployments, services, nodes, events, ... or a short form (po, deploy, svc), several
+Shows objects. KIND is pods, deployments, statefulsets, services, nodes, ... or a short form (po, deploy, sts), several
 joined by commas, or all.
 
   -n NAMESPACE      (default)
@@ -349,7 +349,8 @@ asio::awaitable<int> do_get(session const& s)
     if (!format.empty() && format != "wide" && format != "json" && format != "yaml" && format != "name")
         co_return failed({errc::invalid, "-o: expected wide, json, yaml or name", {}, {}}, 2);
     std::vector<std::string> names;
-    auto const list = words[0] == "all" ? std::string("pods,services,deployments,replicasets") : words[0];
+    auto const list =
+        words[0] == "all" ? std::string("pods,services,deployments,replicasets,statefulsets") : words[0];
     for (std::string_view rest = list; !rest.empty();) {
         names.emplace_back(rest.substr(0, rest.find(',')));
         rest.remove_prefix(std::min(rest.size(), names.back().size() + 1));
@@ -458,46 +459,164 @@ asio::awaitable<int> do_delete(session const& s)
 
 // -- rollout -----------------------------------------------------------------------------------------
 
-constexpr char const rollout_usage[] = R"(usage: podium rollout status deployment/NAME [-n NAMESPACE]
-       podium rollout undo deployment/NAME [-n NAMESPACE]
+constexpr char const rollout_usage[] = R"(usage: podium rollout status KIND/NAME [-n NAMESPACE]
+       podium rollout history KIND/NAME [-n NAMESPACE]
+       podium rollout undo KIND/NAME [--to-revision N] [-n NAMESPACE]
 
-status waits until the rollout is done, and fails when it exceeds its deadline. undo goes back to the revision
-before, as a rollout of its own.
+Of deployments and statefulsets. status waits until the rollout is done, and fails when it exceeds its deadline.
+history lists the revisions that there are to go back to. undo goes back to the revision before, or to N, as a
+rollout of its own.
 
   -n NAMESPACE     (default)
+  --to-revision N  a number that history shows
   --socket PATH    of the podium that is up
 )";
 
-asio::awaitable<podium::result<void>> undo(session const& s, std::string const& path, std::string const& name)
+// Which object the rollout is of.
+struct rolled {
+    model::kind_entry const* kind;
+    std::string name;
+    std::string path;
+
+    std::string text() const { return kind->singular() + " \"" + name + '"'; }
+};
+
+// A template that it has or had.
+struct revision {
+    long number = 0;
+    json template_{};
+};
+
+// All revisions, the latest last: a deployment keeps them as replica sets, a stateful set as controller
+// revisions.
+asio::awaitable<podium::result<std::vector<revision>>> revisions_of(
+    session const& s, rolled const& of, json const& live)
 {
-    auto const live = co_await s.ask(request(path));
+    bool const stateful = of.kind->plural == "statefulsets";
+    auto const kept = co_await s.ask(
+        request(api::path_of("apps/v1", stateful ? "controllerrevisions" : "replicasets", s.namespace_)));
+    if (!kept)
+        co_return kept.error();
+    auto const uid = live["metadata"].value("uid", "-");
+    std::vector<revision> out;
+    for (auto const& o : (*kept)["items"])
+        for (auto const& owner : o["metadata"].value("ownerReferences", json::array())) {
+            if (owner.value("uid", "") != uid)
+                continue;
+            auto const text = o["metadata"]
+                                  .value("annotations", json::object())
+                                  .value("deployment.kubernetes.io/revision", "0");
+            revision r{std::strtol(text.c_str(), nullptr, 10), {}};
+            if (stateful)
+                r.number = o.value("revision", 0L);
+            r.template_ = stateful ? o["data"]["spec"]["template"] : o["spec"]["template"];
+            if (r.template_["metadata"].contains("labels"))
+                r.template_["metadata"]["labels"].erase("pod-template-hash");
+            out.push_back(std::move(r));
+        }
+    std::ranges::sort(out, {}, &revision::number);
+    co_return out;
+}
+
+asio::awaitable<podium::result<void>> history(session const& s, rolled const& of)
+{
+    auto const live = co_await s.ask(request(of.path));
     if (!live)
         co_return live.error();
-    auto const sets = co_await s.ask(request(api::path_of("apps/v1", "replicasets", s.namespace_)));
-    if (!sets)
-        co_return sets.error();
-    constexpr char const* revision = "deployment.kubernetes.io/revision";
-    auto const of = [&](json const& o) {
-        auto const text = o["metadata"].value("annotations", json::object()).value(revision, "0");
-        return std::strtol(text.c_str(), nullptr, 10);
-    };
-    json const* best = nullptr;
-    for (auto const& set : (*sets)["items"])
-        for (auto const& owner : set["metadata"].value("ownerReferences", json::array()))
-            if (owner.value("uid", "") == (*live)["metadata"].value("uid", "-") && of(set) < of(*live) &&
-                (!best || of(set) > of(*best)))
-                best = &set;
-    if (!best)
-        co_return error{errc::not_found, "deployment \"" + name + "\" has no revision to go back to", {}, {}};
+    auto const all = co_await revisions_of(s, of, *live);
+    if (!all)
+        co_return all.error();
+    std::vector<table_row> rows{{"REVISION", "IMAGES"}};
+    for (auto const& r : *all) {
+        std::string images;
+        for (auto const& c : r.template_["spec"]["containers"])
+            images += (images.empty() ? "" : ",") + c.value("image", "");
+        rows.push_back({std::to_string(r.number), harmless(images)});
+    }
+    std::vector<std::size_t> widths;
+    std::cout << ::set_table(rows, widths) << std::flush;
+    co_return podium::result<void>{};
+}
+
+asio::awaitable<podium::result<void>> undo(session const& s, rolled const& of)
+{
+    auto const wanted = s.args.value("--to-revision");
+    auto const to = std::strtol(wanted.c_str(), nullptr, 10);
+    if (!wanted.empty() && (to < 1 || wanted.find_first_not_of("0123456789") != std::string::npos))
+        co_return error{errc::invalid, "expected a revision's number", "--to-revision", {}};
+    auto const live = co_await s.ask(request(of.path));
+    if (!live)
+        co_return live.error();
+    auto const all = co_await revisions_of(s, of, *live);
+    if (!all)
+        co_return all.error();
+    auto target = all->end();
+    if (!wanted.empty())
+        target = std::ranges::find(*all, to, &revision::number);
+    else if (all->size() > 1)
+        target = all->end() - 2;
+    if (target == all->end())
+        co_return error{errc::not_found,
+            of.text() + (wanted.empty() ? " has no revision to go back to" : " has no revision " + wanted),
+            {}, {}};
     auto next = *live;
-    next["spec"]["template"] = (*best)["spec"]["template"];
-    if (next["spec"]["template"]["metadata"].contains("labels"))
-        next["spec"]["template"]["metadata"]["labels"].erase("pod-template-hash");
-    auto const done = co_await s.ask(request(path, api::method::put, next.dump()));
+    next["spec"]["template"] = target->template_;
+    auto const done = co_await s.ask(request(of.path, api::method::put, next.dump()));
     if (!done)
         co_return done.error();
-    std::cout << "deployment.apps/" << name << " rolled back to revision " << of(*best) << std::endl;
+    std::cout << short_name(*of.kind, of.name) << " rolled back to revision " << target->number << std::endl;
     co_return podium::result<void>{};
+}
+
+asio::awaitable<int> wait_for_rollout(session const& s, rolled const& of)
+{
+    auto const exists = co_await s.ask(request(of.path));
+    if (!exists)
+        co_return failed(exists.error());
+    if ((*exists)["spec"].value("updateStrategy", json::object()).value("type", "") == "OnDelete")
+        co_return failed({errc::unsupported,
+            of.text() + " is updated as its pods are deleted: nothing to wait for", {}, {}});
+    int code = 1;
+    std::string last;
+    auto const number = [](json const& o, char const* field) {
+        auto const v = o.is_object() ? o.value(field, json()) : json();
+        return v.is_number() ? v.get<long>() : 0L;
+    };
+    auto const over = co_await s.client.watch(api::path_of("apps/v1", of.kind->plural, s.namespace_) +
+            "?watch=1&fieldSelector=metadata.name%3D" + escaped(of.name),
+        [&](std::string const& text) {
+            auto const event = model::parse_json(text);
+            if (!event || !event->is_object() || event->value("type", "") == "DELETED") {
+                failed({errc::not_found, of.text() + " is gone", {}, {}});
+                return false;
+            }
+            auto const& o = (*event)["object"];
+            auto const status = o.value("status", json::object());
+            for (auto const& c : status.value("conditions", json::array()))
+                if (c.value("reason", "") == "ProgressDeadlineExceeded") {
+                    failed({errc::deadline, of.text() + " exceeded its progress deadline", {}, {}});
+                    return false;
+                }
+            bool const seen = number(status, "observedGeneration") >= number(o["metadata"], "generation");
+            auto const all = number(status, "replicas"), updated = number(status, "updatedReplicas"),
+                       available = number(status, "availableReplicas"),
+                       wanted = number(o["spec"], "replicas");
+            // Those below a stateful set's partition are to stay as they are.
+            auto const rolling = o["spec"].value("updateStrategy", json::object());
+            auto const partition = number(rolling.value("rollingUpdate", json::object()), "partition");
+            auto const to_update = std::max(0L, wanted - partition);
+            if (seen && updated >= to_update && all == wanted && available == wanted) {
+                std::cout << of.text() << " successfully rolled out" << std::endl;
+                code = 0;
+                return false;
+            }
+            auto const line = std::to_string(updated) + " of " + std::to_string(to_update) + " updated, " +
+                std::to_string(available) + " available, " + std::to_string(all - updated) + " old";
+            if (line != last)
+                std::cout << (last = line) << std::endl;
+            return true;
+        });
+    co_return over ? code : failed(over.error());
 }
 
 asio::awaitable<int> do_rollout(session const& s)
@@ -505,55 +624,24 @@ asio::awaitable<int> do_rollout(session const& s)
     auto const& words = s.args.words;
     auto const slash = words.size() == 2 ? words[1].find('/') : std::string::npos;
     auto const* const kind = slash == std::string::npos ? nullptr : s.kinds.find(words[1].substr(0, slash));
-    if (!kind || kind->plural != "deployments" || (words[0] != "status" && words[0] != "undo"))
-        co_return failed({errc::invalid, "expected status or undo, and deployment/NAME", {}, {}}, 2);
-    auto const name = words[1].substr(slash + 1);
-    auto const path = api::path_of("apps/v1", "deployments", s.namespace_, escaped(name));
-    if (words[0] == "undo") {
-        auto const done = co_await undo(s, path, name);
-        co_return done ? 0 : failed(done.error());
+    bool const known = kind && (kind->plural == "deployments" || kind->plural == "statefulsets");
+    if (!known || (words[0] != "status" && words[0] != "history" && words[0] != "undo"))
+        co_return failed(
+            {errc::invalid, "expected status, history or undo, and deployment/NAME or statefulset/NAME", {},
+                {}},
+            2);
+    rolled of{kind, words[1].substr(slash + 1), {}};
+    of.path = api::path_of("apps/v1", kind->plural, s.namespace_, escaped(of.name));
+    if (words[0] == "status") {
+        auto const code = co_await wait_for_rollout(s, of);
+        co_return code;
     }
-    auto const exists = co_await s.ask(request(path));
-    if (!exists)
-        co_return failed(exists.error());
-    int code = 1;
-    std::string last;
-    auto const number = [](json const& o, char const* field) {
-        auto const v = o.is_object() ? o.value(field, json()) : json();
-        return v.is_number() ? v.get<long>() : 0L;
-    };
-    auto const over = co_await s.client.watch(api::path_of("apps/v1", "deployments", s.namespace_) +
-            "?watch=1&fieldSelector=metadata.name%3D" + escaped(name),
-        [&](std::string const& text) {
-            auto const event = model::parse_json(text);
-            if (!event || !event->is_object() || event->value("type", "") == "DELETED") {
-                failed({errc::not_found, "the deployment is gone", {}, {}});
-                return false;
-            }
-            auto const& o = (*event)["object"];
-            auto const status = o.value("status", json::object());
-            auto const wanted = number(o["spec"], "replicas");
-            for (auto const& c : status.value("conditions", json::array()))
-                if (c.value("reason", "") == "ProgressDeadlineExceeded") {
-                    failed({errc::deadline, "deployment \"" + name + "\" exceeded its progress deadline", {},
-                        {}});
-                    return false;
-                }
-            bool const seen = number(status, "observedGeneration") >= number(o["metadata"], "generation");
-            auto const updated = number(status, "updatedReplicas"), all = number(status, "replicas"),
-                       available = number(status, "availableReplicas");
-            if (seen && updated == wanted && all == wanted && available == wanted) {
-                std::cout << "deployment \"" << name << "\" successfully rolled out" << std::endl;
-                code = 0;
-                return false;
-            }
-            auto const line = std::to_string(updated) + " of " + std::to_string(wanted) + " updated, " +
-                std::to_string(available) + " available, " + std::to_string(all - updated) + " old";
-            if (line != last)
-                std::cout << (last = line) << std::endl;
-            return true;
-        });
-    co_return over ? code : failed(over.error());
+    auto done = podium::result<void>{};
+    if (words[0] == "undo")
+        done = co_await undo(s, of);
+    else
+        done = co_await history(s, of);
+    co_return done ? 0 : failed(done.error());
 }
 
 }  // namespace
@@ -577,6 +665,6 @@ int delete_(std::vector<std::string> const& args)
 }
 int rollout(std::vector<std::string> const& args)
 {
-    return command(
-        args, rollout_usage, do_rollout, {{"--help -h"}, {"-n --namespace", true}, {"--socket", true}});
+    return command(args, rollout_usage, do_rollout,
+        {{"--help -h"}, {"-n --namespace", true}, {"--to-revision", true}, {"--socket", true}});
 }

@@ -3,6 +3,7 @@
 #include <podium/model/time.hpp>
 
 #include <algorithm>
+#include <iterator>
 
 using podium::model::json;
 
@@ -65,6 +66,21 @@ pod_state state_of(json const& pod)
     return s;
 }
 
+std::string images_of(json const& o)
+{
+    std::string out;
+    for (auto const& c : at(o, {"spec", "template", "spec", "containers"}))
+        out += (out.empty() ? "" : ",") + text(at(c, {"image"}));
+    return out;
+}
+// ReadWriteOnce is RWO in tables.
+std::string abbreviated(std::string const& words)
+{
+    std::string out;
+    std::ranges::copy_if(words, std::back_inserter(out), [](char c) { return c >= 'A' && c <= 'Z'; });
+    return out;
+}
+
 std::string ports_of(json const& list, char const* field)
 {
     std::string out;
@@ -117,8 +133,16 @@ table_row headings(std::string_view plural, bool wide)
         add({"READY", "UP-TO-DATE", "AVAILABLE", "AGE"});
         if (wide)
             add({"IMAGES"});
+    } else if (plural == "statefulsets") {
+        add({"READY", "UP-TO-DATE", "AGE"});
+        if (wide)
+            add({"IMAGES"});
     } else if (plural == "replicasets") {
         add({"DESIRED", "CURRENT", "READY", "AGE"});
+    } else if (plural == "persistentvolumeclaims") {
+        add({"STATUS", "CAPACITY", "ACCESS MODES", "AGE"});
+    } else if (plural == "controllerrevisions") {
+        add({"CONTROLLER", "REVISION", "AGE"});
     } else if (plural == "services") {
         add({"TYPE", "CLUSTER-IP", "PORT(S)", "AGE"});
     } else if (plural == "nodes") {
@@ -156,15 +180,27 @@ table_row cells(std::string_view plural, json const& o, bool wide, podium::time_
         add({number(at(o, {"status", "readyReplicas"})) + '/' + number(at(o, {"spec", "replicas"})),
             number(at(o, {"status", "updatedReplicas"})), number(at(o, {"status", "availableReplicas"})),
             born});
-        if (wide) {
-            std::string images;
-            for (auto const& c : at(o, {"spec", "template", "spec", "containers"}))
-                images += (images.empty() ? "" : ",") + text(at(c, {"image"}));
-            add({images});
-        }
+        if (wide)
+            add({images_of(o)});
+    } else if (plural == "statefulsets") {
+        add({number(at(o, {"status", "readyReplicas"})) + '/' + number(at(o, {"spec", "replicas"})),
+            number(at(o, {"status", "updatedReplicas"})), born});
+        if (wide)
+            add({images_of(o)});
     } else if (plural == "replicasets") {
         add({number(at(o, {"spec", "replicas"})), number(at(o, {"status", "replicas"})),
             number(at(o, {"status", "readyReplicas"})), born});
+    } else if (plural == "persistentvolumeclaims") {
+        std::string modes;
+        for (auto const& m : at(o, {"spec", "accessModes"}))
+            modes += (modes.empty() ? "" : ",") + abbreviated(text(m));
+        add({text(at(o, {"status", "phase"}), "Pending"), text(at(o, {"status", "capacity", "storage"}), ""),
+            modes, born});
+    } else if (plural == "controllerrevisions") {
+        std::string owner = "<none>";
+        for (auto const& ref : at(o, {"metadata", "ownerReferences"}))
+            owner = text(at(ref, {"kind"})) + '/' + text(at(ref, {"name"}));
+        add({owner, number(at(o, {"revision"})), born});
     } else if (plural == "services") {
         add({text(at(o, {"spec", "type"})), text(at(o, {"spec", "clusterIP"})),
             ports_of(at(o, {"spec", "ports"}), "port"), born});

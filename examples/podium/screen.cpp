@@ -100,6 +100,16 @@ void screen::tell(reconcile::change const& c)
     auto const show = [&](std::string_view plural) {
         return cells(plural, cluster_.kinds().to_json(c.object), true, now);
     };
+    auto const set = [&](std::string_view kind) {
+        auto const about = in(kind);
+        if (c.deleted) {
+            once(about, "deleted");
+            told_.erase(about);
+            return;
+        }
+        auto const r = show(std::string(kind) + 's');  // name, ready, up to date
+        once(about, r[1] + " ready, " + r[2] + " up to date");
+    };
     if (c.object.kind == &reconcile::kind_of<model::pod>) {
         auto const about = in("pod");
         if (c.deleted) {
@@ -114,14 +124,9 @@ void screen::tell(reconcile::change const& c)
             r[2] + ", " + r[1] + " ready" + (r[3] == "0" ? "" : ", " + r[3] + " restarts") +
                 (r[6] == "<none>" ? "" : ", on " + r[6]));
     } else if (c.object.kind == &reconcile::kind_of<model::deployment>) {
-        auto const about = in("deployment");
-        if (c.deleted) {
-            once(about, "deleted");
-            told_.erase(about);
-            return;
-        }
-        auto const r = show("deployments");
-        once(about, r[1] + " ready, " + r[2] + " up to date");
+        set("deployment");
+    } else if (c.object.kind == &reconcile::kind_of<model::stateful_set>) {
+        set("statefulset");
     } else if (c.object.kind == &reconcile::kind_of<model::node>) {
         once(in("node"), c.deleted ? "gone" : show("nodes")[1]);
     } else if (c.object.kind == &reconcile::kind_of<model::service> && !c.deleted) {
@@ -178,6 +183,7 @@ std::string screen::frame(std::size_t, std::size_t height) const
     };
     part("nodes", true);
     part("deployments", true);
+    part("statefulsets", true);
     part("services", false);
     part("pods", true);
 

@@ -1,5 +1,6 @@
-// podium tour: the shop runs on three nodes, is found, healed, scaled, rolled and rolled back, on real
-// processes and real requests. Each scene says what it shows, checks it, and reports what it measured.
+// podium tour: the shop runs on three nodes, is found, healed, keeps its data, is scaled, rolled and rolled
+// back, on real processes and real requests. Each scene says what it shows, checks it, and reports what it
+// measured.
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "load.hpp"
@@ -19,7 +20,7 @@
 #include <set>
 #include <signal.h>
 #include <string>
-#include <unistd.h>
+#include <utility>
 
 namespace {
 
@@ -34,8 +35,8 @@ using boost::asio::awaitable;
 
 constexpr char const usage[] = R"(usage: podium tour [OPTION...]
 
-Plays six scenes on a local cluster of three nodes: declare, discover, heal, scale, rolling update, recreate. Ends
-with a table of what was promised; the exit code is not zero if a promise broke.
+Plays seven scenes on a local cluster of three nodes: declare, discover, heal, keep, scale, rolling update, recreate.
+Ends with a table of what was promised; the exit code is not zero if a promise broke.
 
   --scene N          only this scene (the first is played before it, for there must be something to look at)
   --rate N           requests a second during rolling updates (1200)
@@ -78,28 +79,6 @@ struct scene {
     bool kept() const { return !promises.empty() && std::ranges::all_of(promises, &promise::kept); }
 };
 
-// Where the db of this tour keeps its orders: not where a cluster beside it has its own.
-class scratch_directory {
-public:
-    scratch_directory()
-        : path_(std::filesystem::temp_directory_path() / ("podium-tour-" + std::to_string(::getpid())))
-    {
-        std::filesystem::create_directories(path_);
-    }
-    ~scratch_directory()
-    {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    scratch_directory(scratch_directory const&) = delete;
-    scratch_directory& operator=(scratch_directory const&) = delete;
-
-    std::string path() const { return path_.string(); }
-
-private:
-    std::filesystem::path path_;
-};
-
 class player {
 public:
     player(boost::asio::io_context& io, podium::cluster::options how, std::string manifests, double rate)
@@ -138,9 +117,10 @@ public:
                 "requests through the Service reach both pods; the web finds the db by its Service",
                 &player::discover},
             {3, "heal", "a killed process, a hung one, an unready one, a lost node", &player::heal},
-            {4, "scale", "2 -> 5 -> 2 by declaration, under load", &player::scale},
-            {5, "roll", "v1.0 -> v1.2 under load, a broken v1.3, and back", &player::roll},
-            {6, "recreate", "the same update with downtime, and the downtime measured", &player::recreate},
+            {4, "keep", "the db's process, its pod and its node end; its orders do not", &player::keep},
+            {5, "scale", "2 -> 5 -> 2 by declaration, under load", &player::scale},
+            {6, "roll", "v1.0 -> v1.2 under load, a broken v1.3, and back", &player::roll},
+            {7, "recreate", "the same update with downtime, and the downtime measured", &player::recreate},
         };
         for (auto const& c : chapters)
             if (declared && (only == 0 || only == c.number)) {
@@ -244,9 +224,10 @@ private:
     {
         return cluster_.view().get<model::deployment>("default", name);
     }
+    template<class Kind = model::deployment>
     bool is_rolled_out(std::string const& name)
     {
-        auto const d = deployment(name);
+        auto const d = cluster_.view().get<Kind>("default", name);
         return d && d->status.observed_generation == d->metadata.generation &&
             d->status.updated_replicas == d->spec.replicas && d->status.replicas == d->spec.replicas &&
             d->status.available_replicas == d->spec.replicas;
@@ -321,6 +302,16 @@ private:
             co_return std::nullopt;
         co_return *std::move(got);
     }
+    // SIGKILL to the main process of the pod's first container.
+    bool kill_process(pod_handle const& pod)
+    {
+        auto* const node = cluster_.node(pod->spec.node_name);
+        auto const id = node->container_id("default", pod->metadata.name, 0);
+        for (auto const& c : node->runtime().list())
+            if (c.id == id && c.pid > 0)
+                return ::kill(c.pid, SIGKILL) == 0;
+        return false;
+    }
     awaitable<bool> fault(pod_handle pod, std::string what)
     {
         auto const got =
@@ -365,17 +356,6 @@ private:
 
     // -- The scenes ------------------------------------------------------------------------------
 
-    void keep_data_here(json& manifest) const
-    {
-        json::json_pointer const containers("/spec/template/spec/containers");
-        if (manifest.contains(containers))
-            for (auto& container : manifest[containers])
-                if (container.contains("env"))
-                    for (auto& variable : container["env"])
-                        if (variable.value("name", "") == "DATA_DIR")
-                            variable["value"] = data_.path();
-    }
-
     awaitable<void> declare(scene& s)
     {
         auto const from = clock_type::now();
@@ -390,8 +370,6 @@ private:
             all.insert(all.end(), read->begin(), read->end());
         }
         in_order_of_need(all);
-        for (auto& m : all)
-            keep_data_here(m.written);
         api_call const call = [this](api::request r) -> awaitable<podium::result<api::response>> {
             auto answer = co_await cluster_.call(std::move(r));
             co_return answer;
@@ -406,7 +384,10 @@ private:
             std::to_string(all.size()) + " objects declared from " + std::to_string(files->size()) +
                 " files");
         bool const running = co_await until(
-            [&] { return is_rolled_out("web") && is_rolled_out("db") && balanced() == 2; }, 30s);
+            [&] {
+                return is_rolled_out("web") && is_rolled_out<model::stateful_set>("db") && balanced() == 2;
+            },
+            30s);
         check(s, running, "web x2 and db x1 are available");
         std::set<std::string> nodes;
         for (auto const* const app : {"db", "web"})
@@ -476,13 +457,7 @@ private:
 
         auto victim = ready_pods("web").at(0);
         auto from = clock_type::now();
-        auto* const node = cluster_.node(victim->spec.node_name);
-        auto const id = node->container_id("default", victim->metadata.name, 0);
-        std::int32_t pid = 0;
-        for (auto const& c : node->runtime().list())
-            if (c.id == id)
-                pid = c.pid;
-        bool ok = pid > 0 && ::kill(pid, SIGKILL) == 0;
+        bool ok = kill_process(victim);
         if (ok)
             ok = co_await until([&] { return ready_pods("web").size() < 2; });
         if (ok)
@@ -527,18 +502,22 @@ private:
         f = co_await since(from);
         check(s, f.errors() == 0, "and no request was lost by that");
 
-        auto const home = pods("db").at(0)->spec.node_name;
+        // A node without the db: what becomes of that is another scene.
+        auto const with_db = pods("db").at(0)->spec.node_name;
+        std::string home;
+        for (auto const& p : ready_pods("web"))
+            if (p->spec.node_name != with_db)
+                home = p->spec.node_name;
         from = clock_type::now();
-        cluster_.fail_node(home);
-        ok = co_await until(
-            [&] {
-                for (auto const* const app : {"web", "db"})
-                    for (auto const& p : ready_pods(app))
-                        if (p->spec.node_name == home)
-                            return false;
-                return ready_pods("web").size() == 2 && ready_pods("db").size() == 1;
-            },
-            30s);
+        ok = cluster_.fail_node(home);
+        if (ok)
+            ok = co_await until(
+                [&] {
+                    auto const ready = ready_pods("web");
+                    return ready.size() == 2 &&
+                        std::ranges::none_of(ready, [&](auto const& p) { return p->spec.node_name == home; });
+                },
+                30s);
         check(s, ok, "node " + home + " was lost, and everything on it runs elsewhere");
         figure(s, "node lost: recovered in", secs(clock_type::now() - from));
         f = co_await since(from);
@@ -549,7 +528,104 @@ private:
             return n && model::is_ready(*n) && n->spec.taints.empty();
         });
         check(s, back, "and is used again when it comes back");
-        co_await until([&] { return pods("web").size() == 2 && pods("db").size() == 1; });
+        co_await until([&] { return pods("web").size() == 2; });
+    }
+
+    // The ids of all orders that the shop has; nothing while nobody can tell.
+    awaitable<std::optional<std::set<std::string>>> orders()
+    {
+        auto const got = co_await ask(address_of("web"), 8080, net::http::verb::get, "/orders");
+        if (!got || got->result_int() != 200)
+            co_return std::nullopt;
+        auto const body = json::parse(got->body(), nullptr, false);
+        if (!body.is_object() || !body.contains("ids"))
+            co_return std::nullopt;
+        co_return body["ids"].get<std::set<std::string>>();
+    }
+    // db-0 is ready again and not the pod `before` (or, of the same, not the run before), and the shop has
+    // what it had.
+    awaitable<void> same_data(scene& s, char const* what, podium::time_point from,
+        std::set<std::string> const& had, std::function<bool(model::pod const&, std::string const&)> fresh)
+    {
+        bool const back = co_await until(
+            [&] {
+                auto const p = cluster_.view().get<model::pod>("default", "db-0");
+                return p && podium::controllers::is_active(*p) && model::is_ready(*p) && fresh(*p, p.uid());
+            },
+            30s);
+        figure(s, std::string(what) + ": back in", secs(clock_type::now() - from));
+        std::optional<std::set<std::string>> has;
+        for (int tries = 0; back && !has && tries < 40; ++tries) {
+            has = co_await orders();
+            if (!has)
+                co_await wait(100ms);
+        }
+        std::size_t lost = had.size();
+        if (has)
+            lost = static_cast<std::size_t>(
+                std::ranges::count_if(had, [&](auto const& id) { return !has->contains(id); }));
+        check(s, back && lost == 0,
+            std::string(what) + ": " + std::to_string(had.size() - lost) + " of " +
+                std::to_string(had.size()) + " orders are there");
+    }
+
+    awaitable<void> keep(scene& s)
+    {
+        auto const web = address_of("web");
+        int acknowledged = 0;
+        for (int i = 0; i < 20; ++i)
+            if (auto const got = co_await ask(web, 8080, net::http::verb::post, "/order", "a lamp");
+                got && got->result_int() == 201)
+                ++acknowledged;
+        auto const had = co_await orders();
+        check(s, acknowledged == 20 && had && had->size() >= 20,
+            std::to_string(acknowledged) + " of 20 orders were acknowledged");
+        if (!had || pods("db").empty())
+            co_return;
+
+        auto first = pods("db").front();
+        auto const address = first->status.pod_ip;
+        auto from = clock_type::now();
+        check(s, kill_process(first), "the process of " + first->metadata.name + " is killed");
+        auto const runs = first->status.container_statuses.at(0).restart_count;
+        co_await same_data(s, "process killed", from, *had, [&](model::pod const& p, std::string const&) {
+            return p.status.container_statuses.at(0).restart_count > runs;
+        });
+
+        auto const path = api::path_of("v1", "pods", "default", "db-0");
+        auto uid = first.uid();
+        auto const another = [&](model::pod const&, std::string const& now) { return now != uid; };
+        from = clock_type::now();
+        auto gone = co_await cluster_.call(request(path, api::method::delete_));
+        check(s, gone.code == 200, "the pod db-0 is deleted");
+        co_await same_data(s, "pod deleted", from, *had, another);
+        auto now = pods("db");
+        check(s,
+            now.size() == 1 && now.front()->metadata.name == "db-0" && now.front()->status.pod_ip == address,
+            "with the name and address that it had: db-0, " + address);
+        if (now.size() != 1)
+            co_return;
+
+        uid = now.front().uid();
+        auto const home = now.front()->spec.node_name;
+        cluster_.fail_node(home);
+        bool const unready = co_await until([&] { return ready_pods("db").empty(); });
+        co_await wait(3s);
+        now = pods("db");
+        check(s, unready && now.size() == 1 && now.front().uid() == uid,
+            "its node " + home + " is lost, and no second db-0 is started: the first might still run");
+        from = clock_type::now();
+        auto const forced = path + "?gracePeriodSeconds=0";
+        gone = co_await cluster_.call(request(forced, api::method::delete_));
+        check(s, gone.code == 200, "somebody who knows that the node is gone says so");
+        co_await same_data(s, "node lost", from, *had, another);
+        cluster_.recover_node(home);
+        bool const whole = co_await until([&] {
+            auto const n = cluster_.view().get<model::node>("", home);
+            return n && model::is_ready(*n) && n->spec.taints.empty() && ready_pods("web").size() == 2 &&
+                pods("web").size() == 2 && balanced() == 2;
+        });
+        check(s, whole, "all is as before when the node is back");
     }
 
     awaitable<void> scale(scene& s)
@@ -649,7 +725,6 @@ private:
     podium::cluster::local cluster_;
     std::string manifests_;
     double rate_;
-    scratch_directory data_{};
     std::optional<tour::load_generator> load_{};
     std::vector<scene> scenes_{};
     std::vector<tour::replica_sample> replicas_{};
@@ -683,7 +758,7 @@ int play_tour(std::vector<std::string> const& args)
                 podium::errc::invalid, "expected a number from 1 to " + std::to_string(most), name, {}};
         return std::stoi(text);
     };
-    auto const only = a->has("--scene") ? number("--scene", 1, 6) : podium::result<int>(0);
+    auto const only = a->has("--scene") ? number("--scene", 1, 7) : podium::result<int>(0);
     auto const rate = number("--rate", 1200, 100'000);
     if (!only || !rate || !a->words.empty())
         return failed(!only ? only.error()

@@ -44,6 +44,7 @@ Ctrl-C drains all pods and leaves nothing behind; a second one does not wait.
   --images DIR     the image directory: image shop/web:1.2 is DIR/shop/web/1.2/, an executable `web` there (images)
   --nodes N        how many nodes to have (3)
   --socket PATH    to listen on ($XDG_RUNTIME_DIR/podium.sock, else /run/podium/podium.sock)
+  --data DIR       where volumes are kept, a folder for each claim; they outlive podium (podium-data)
   --state DIR      where logs are kept; without it they are deleted at the end
   --grace SECONDS  how long pods may take to end after Ctrl-C (30)
 )";
@@ -245,7 +246,7 @@ int up(std::vector<std::string> const& args)
 {
     auto const parsed = parse(args,
         {{"--help -h"}, {"-f --filename", true}, {"-n --namespace", true}, {"--images", true},
-            {"--nodes", true}, {"--socket", true}, {"--state", true}, {"--grace", true}});
+            {"--nodes", true}, {"--data", true}, {"--socket", true}, {"--state", true}, {"--grace", true}});
     if (!parsed)
         return failed(parsed.error(), 2);
     if (parsed->has("--help"))
@@ -266,6 +267,7 @@ int up(std::vector<std::string> const& args)
 
     podium::cluster::options how;
     how.images = parsed->value("--images", "images");
+    how.data_dir = parsed->value("--data", "podium-data");
     how.state_dir = parsed->value("--state");
     how.socket = parsed->value("--socket", net::default_socket());
     how.nodes.clear();

@@ -37,7 +37,6 @@ struct shop {
 
     shop() : c(io.get_executor(), options())
     {
-        std::filesystem::create_directories(folder / "data");
         auto const started = run(c.start());
         REQUIRE_MESSAGE(started, started.error().text());
     }
@@ -47,6 +46,7 @@ struct shop {
     {
         cluster::options o;
         o.images = (built / "images").string();
+        o.data_dir = (folder / "data").string();
         o.nodes = {{.name = "node-1"}, {.name = "node-2"}, {.name = "node-3"}};
         return o;
     }
@@ -90,7 +90,6 @@ struct shop {
         return run(c.call(std::move(r)));
     }
 
-    /// The shop's manifests, but with a disk of this test's own.
     void declare()
     {
         auto const& kinds = c.kinds();
@@ -99,12 +98,7 @@ struct shop {
             text << std::ifstream(built / "manifests" / file).rdbuf();
             auto const read = yaml::read_manifests(text.str(), file, kinds);
             REQUIRE_MESSAGE(read, read.error().text());
-            for (auto m : *read) {
-                json::json_pointer const env("/spec/template/spec/containers/0/env");
-                if (m.written.contains(env))
-                    for (auto& variable : m.written[env])
-                        if (variable["name"] == "DATA_DIR")
-                            variable["value"] = (folder / "data").string();
+            for (auto const& m : *read) {
                 auto const& kind = *kinds.find(m.object.kind);
                 auto const made = call(
                     api::method::post, api::path_of(kind.api_version, kind.plural, "default", ""), m.written);
@@ -155,7 +149,7 @@ struct shop {
     std::multiset<std::string> stored() const
     {
         std::multiset<std::string> out;
-        std::ifstream file(folder / "data" / "orders");
+        std::ifstream file(folder / "data/claims/default/data-db-0/orders");
         for (std::string line; std::getline(file, line);)
             out.insert(line.substr(0, line.find(' ')));
         return out;

@@ -5,6 +5,7 @@
 #include <podium/model/scheme.hpp>
 #include <podium/model/secret.hpp>
 #include <podium/model/service.hpp>
+#include <podium/model/stateful_set.hpp>
 #include <podium/runtime/image_directory.hpp>
 #include <podium/yaml/manifests.hpp>
 
@@ -432,7 +433,8 @@ TEST_CASE("shop: the manifests are valid, and their parts fit each other")
     std::string const here = __FILE__;
     auto const manifests = here.substr(0, here.rfind('/')) + "/../../examples/shop/manifests/";
     auto const kinds = model::default_scheme();
-    std::map<std::string, model::deployment> deployments;
+    std::map<std::string, model::pod_template_spec> templates;
+    std::map<std::string, model::stateful_set> sets;
     std::map<std::string, model::service> services;
     std::map<std::string, model::config_map> config_maps;
     std::map<std::string, model::secret> secrets;
@@ -442,7 +444,11 @@ TEST_CASE("shop: the manifests are valid, and their parts fit each other")
         for (auto const& m : *read) {
             std::string const name(m.object.name());
             if (auto const d = m.object.as<model::deployment>())
-                deployments[name] = *d;
+                templates[name] = d->spec.template_;
+            if (auto const d = m.object.as<model::stateful_set>()) {
+                templates[name] = d->spec.template_;
+                sets[name] = *d;
+            }
             if (auto const s = m.object.as<model::service>())
                 services[name] = *s;
             if (auto const c = m.object.as<model::config_map>())
@@ -451,14 +457,16 @@ TEST_CASE("shop: the manifests are valid, and their parts fit each other")
                 secrets[name] = *s;
         }
     }
-    REQUIRE(deployments.size() == 2);
-    for (auto const& [name, d] : deployments) {
+    REQUIRE(sets.size() == 1);
+    CHECK(services.contains(sets.at("db").spec.service_name));
+    REQUIRE(templates.size() == 2);
+    for (auto const& [name, template_] : templates) {
         CAPTURE(name);
         REQUIRE(services.contains(name));
-        auto const& labels = d.spec.template_.metadata.labels;
+        auto const& labels = template_.metadata.labels;
         for (auto const& [key, value] : services[name].spec.selector)
             CHECK(labels.at(key) == value);
-        auto const& c = d.spec.template_.spec.containers[0];
+        auto const& c = template_.spec.containers[0];
         CHECK(c.readiness_probe);
         CHECK(c.liveness_probe);
         CHECK(podium::runtime::open_image(images(), c.image));

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -132,7 +133,7 @@ struct world {
     {
         (void)::unlink((folder + "/log").c_str());
         up = spawn({"up", "-f", folder + "/m", "--images", examples() + "/images", "--nodes", "2", "--socket",
-                       socket()},
+                       socket(), "--data", folder + "/data"},
             folder + "/log");
         REQUIRE(until([&] { return has(log(), "podium is up"); }));
     }
@@ -170,6 +171,66 @@ spec:
 )";
 
 }  // namespace
+
+TEST_CASE("up: a stateful set keeps its data when podium ends and comes back; it is rolled and rolled back")
+{
+    world w;
+    auto const db = [](std::string const& version) {
+        return R"(apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec:
+  serviceName: db
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db, version: ")" +
+            version + R"("}}
+    spec:
+      containers:
+      - name: main
+        image: shop/db:1.0
+        env: [{name: DATA_DIR, value: /data}]
+        volumeMounts: [{name: data, mountPath: /data}]
+  volumeClaimTemplates:
+  - metadata: {name: data}
+    spec:
+      accessModes: [ReadWriteOnce]
+      resources: {requests: {storage: 1Gi}}
+)";
+    };
+    w.write("a.yaml", db("1.0"));
+    w.start();
+    REQUIRE(w.says("statefulset/db: 1/1 ready"));
+    auto const files = w.folder + "/data/claims/default/data-db-0";
+    CHECK(w.get({"pvc", "data-db-0"})["status"]["phase"] == "Bound");
+    CHECK(has(w.podium({"get", "pvc,sts"}).text, "RWO"));
+    CHECK(std::filesystem::exists(files + "/orders"));
+    std::ofstream(files + "/orders", std::ios::app) << "a1 tea\n";
+    CHECK(w.stop(SIGINT) == 0);
+    CHECK(read(files + "/orders") == "a1 tea\n");
+
+    w.start();
+    REQUIRE(w.says("statefulset/db: 1/1 ready"));
+    CHECK(read(files + "/orders") == "a1 tea\n");
+    w.write("a.yaml", db("1.1"));
+    REQUIRE(w.says("statefulset.apps/db configured"));
+    auto const status = w.podium({"rollout", "status", "sts/db"});
+    CHECK(status.code == 0);
+    CHECK(has(status.text, "statefulset \"db\" successfully rolled out"));
+    auto const version = [&] { return w.get({"pod", "db-0"})["metadata"]["labels"]["version"]; };
+    CHECK(version() == "1.1");
+    auto const history = w.podium({"rollout", "history", "sts/db"});
+    CHECK(history.code == 0);
+    CHECK(has(history.text, "\n1 "));
+    CHECK(has(history.text, "\n2 "));
+    CHECK(w.podium({"rollout", "undo", "sts/db", "--to-revision", "7"}).code == 1);
+    auto const undone = w.podium({"rollout", "undo", "sts/db", "--to-revision", "1"});
+    CHECK(undone.text == "statefulset.apps/db rolled back to revision 1\n");
+    CHECK(w.podium({"rollout", "status", "sts/db"}).code == 0);
+    CHECK(version() == "1.0");
+    CHECK(read(files + "/orders") == "a1 tea\n");
+    CHECK(w.stop(SIGTERM) == 0);
+}
 
 TEST_CASE("up: manifests become processes, saving one changes them, Ctrl-C leaves nothing")
 {
