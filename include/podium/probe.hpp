@@ -3,3 +3,4 @@
 #include <podium/probe/check.hpp>
 #include <podium/probe/monitor.hpp>
 #include <podium/probe/policy.hpp>
+#include <podium/probe/worker.hpp>

@@ -43,6 +43,15 @@ struct check {
     [[nodiscard]] constexpr bool running() const noexcept { return deadline != never; }
 };
 
+/// What the world is told of a container before any answer: alive until proven dead, not ready until proven
+/// ready.
+[[nodiscard]] constexpr verdict initial(kind which) noexcept
+{
+    return which == kind::readiness ? verdict::failing
+        : which == kind::liveness   ? verdict::passing
+                                    : verdict::unknown;
+}
+
 /// "2 of 3": how far the latest answers are on the way to a verdict.
 struct tally {
     verdict toward = verdict::unknown;

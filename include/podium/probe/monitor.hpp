@@ -9,7 +9,7 @@
 ///
 /// A monitor belongs to one container instance, counters and all: after a restart `start` makes a new
 /// one. Kubernetes 1.35.4 carries the run of equal answers over a restart, so that one failure can kill a
-/// fresh container; podium does not.
+/// fresh container; podium does not (worker.hpp can).
 ///
 /// Source: Kubernetes v1.35.4 kubelet, prober/worker.go (newWorker, doProbe) and
 /// prober/prober_manager.go (UpdatePodStatus).
@@ -94,9 +94,9 @@ struct stepped {
 {
     monitor m{.instance = instance, .running_since = now};
     if (p.readiness)
-        m.readiness.current = verdict::failing;
+        m.readiness.current = initial(kind::readiness);
     if (p.liveness)
-        m.liveness.current = verdict::passing;
+        m.liveness.current = initial(kind::liveness);
     return m;
 }
 
