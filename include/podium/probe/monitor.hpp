@@ -46,6 +46,7 @@ struct ticket {
 struct monitor {
     std::uint64_t instance = 0;  ///< the caller's number for this container instance, as the restart count
     time_point running_since{};
+    std::uint32_t spread = 0;  ///< first checks come later by this share of their period, in 2^-32
     bool started = false;
     bool ready = false;
     check startup{};
@@ -84,15 +85,32 @@ struct actions {
     friend bool operator==(actions const&, actions const&) = default;
 };
 
+namespace detail {
+
+/// When the first check of an instance starts.
+[[nodiscard]] constexpr time_point first(monitor const& m, policy const& p) noexcept
+{
+    auto const share = p.period.count() / (std::int64_t{1} << 32) * m.spread +
+        ((p.period.count() % (std::int64_t{1} << 32)) * m.spread >> 32);
+    auto const from = std::max(later(m.running_since, p.initial_delay), m.running_since);
+    return later(from, duration(std::max<std::int64_t>(share, 0)));
+}
+
+}  // namespace detail
+
 struct stepped {
     monitor next{};
     actions todo{};
 };
 
-/// The monitor of a container instance that runs since `now`. The first step begins its work.
-[[nodiscard]] constexpr monitor start(policies const& p, std::uint64_t instance, time_point now) noexcept
+/// The monitor of a container instance that runs since `now`. The first step begins its work. Where many
+/// begin at once, as when a node comes back, give each another `spread`, so that their checks do not fall
+/// together: the first of each probe then waits for up to a period more (Kubernetes: newly started kubelets
+/// do so).
+[[nodiscard]] constexpr monitor start(
+    policies const& p, std::uint64_t instance, time_point now, std::uint32_t spread = 0) noexcept
 {
-    monitor m{.instance = instance, .running_since = now};
+    monitor m{.instance = instance, .running_since = now, .spread = spread};
     if (p.readiness)
         m.readiness.current = initial(kind::readiness);
     if (p.liveness)
@@ -108,6 +126,19 @@ struct stepped {
     if (m.liveness.current == verdict::failing)
         return kind::liveness;
     return std::nullopt;
+}
+
+/// The monitor of an instance that was condemned and is not restarted after all (guard.hpp): its liveness is
+/// looked at again a period from now, and takes a whole run of failures to fail again. Nothing else changes.
+[[nodiscard]] constexpr monitor pardon(policies const& p, monitor m, time_point now) noexcept
+{
+    if (!p.liveness || m.liveness.current != verdict::failing)
+        return m;
+    m.liveness.current = initial(kind::liveness);
+    m.liveness.leaning = verdict::unknown;
+    m.liveness.run = 0;
+    m.liveness.due = detail::later(now, std::max(p.liveness->period, detail::least_wait));
+    return m;
 }
 
 /// Advances by what was seen. An answer to an earlier instance, or to another check than the running
@@ -150,7 +181,7 @@ struct stepped {
         bool const off = (seen.terminating || c.current == verdict::failing) && which != kind::readiness;
         bool const waits = which == kind::startup ? next.started : !next.started;
         if (!off && !waits && c.due == never && !c.running())  // the first check of this instance
-            c.due = std::max(detail::later(next.running_since, rule->initial_delay), next.running_since);
+            c.due = detail::first(next, *rule);
         if (!c.running() && c.due != never && now >= c.due) {
             c = begin(*rule, c, now);
             todo.checks[static_cast<std::size_t>(which)] = ticket{next.instance, which, c.sequence};
