@@ -3,6 +3,7 @@
 
 #include "runner.hpp"
 
+#include <podium/agent/eviction.hpp>
 #include <podium/agent/restart.hpp>
 #include <podium/core/backoff.hpp>
 #include <podium/core/quantity.hpp>
@@ -174,9 +175,27 @@ std::optional<mismatch> untolerated_taint(json const& c)
     return unlike(expected, {{"schedulable", first.is_null()}, {"first_untolerated", first}});
 }
 
+std::optional<mismatch> eviction_order(json const& c)
+{
+    auto const number = [](json const& j) {
+        return j.is_null() ? std::optional<std::int64_t>{} : j.get<std::int64_t>();
+    };
+    std::vector<agent::usage> pods;
+    for (auto const& j : c.at("pods"))
+        pods.push_back({.priority = static_cast<std::int32_t>(number(j.at("priority")).value_or(0)),
+            .memory_request_bytes = j.at("memory_request_bytes"),
+            .memory_bytes = number(j.at("memory_working_set_bytes")),
+            .processes = number(j.at("processes"))});
+    auto const by = c.at("pressure") == "memory" ? agent::pressure::memory : agent::pressure::pids;
+    auto got = json::array();
+    for (auto const i : agent::eviction_order(by, pods))
+        got.push_back(c.at("pods").at(i).at("name"));
+    return unlike(c.at("order"), std::move(got));
+}
+
 area const podlifecycle{"podlifecycle",
     {{"crash_loop_backoff", crash_loop_backoff}, {"should_restart", should_restart}, {"phase", phase},
         {"qos", qos}, {"available", available}, {"tolerates", tolerates},
-        {"untolerated_taint", untolerated_taint}}};
+        {"untolerated_taint", untolerated_taint}, {"eviction_order", eviction_order}}};
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -109,6 +110,7 @@ struct kubelet {
         std::string of{};
         std::uint64_t instance = 0;
         probe::verdict verdict{};
+        std::size_t number = 0;
     };
     std::vector<news> fresh{};  // published, not handled yet
     std::uint64_t instance = 0;
@@ -116,7 +118,9 @@ struct kubelet {
     time_point now{}, running_since{};
     std::optional<time_point> starts_at{};
     std::vector<time_point> exits{};
-    json probes = json::array(), events = json::array();
+    std::map<std::tuple<time_point, std::string, std::size_t>, std::string>
+        asked{};  // those of an instant by name
+    json events = json::array();
 
     explicit kubelet(json const& given) : c(given)
     {
@@ -144,7 +148,7 @@ struct kubelet {
             return;
         p.told = p.worker.instance;
         p.published = v;
-        fresh.push_back({name, p.told, v});
+        fresh.push_back({name, p.told, v, fresh.size()});
     }
     void tick(std::string const& name, prober& p)
     {
@@ -163,8 +167,7 @@ struct kubelet {
             publish(name, p, probe::initial(p.which));
         if (t.ask) {
             auto const& outcome = p.outcomes[std::min(p.asked++, p.outcomes.size() - 1)];
-            probes.push_back(
-                {{"at", in_seconds(now.time_since_epoch())}, {"probe", name}, {"outcome", outcome}});
+            asked[{now, name, asked.size()}] = outcome;
             p.worker = probe::answer(p.policy, p.which, p.worker, outcome_of(outcome));
         }
         publish(name, p, p.worker.memory.current);
@@ -199,7 +202,7 @@ struct kubelet {
     {
         while (!fresh.empty()) {
             auto all = std::exchange(fresh, {});
-            std::ranges::stable_sort(all, {}, &news::of);  // liveness, readiness, startup
+            std::ranges::sort(all, {}, [](news const& n) { return std::pair(n.of, n.number); });
             for (auto const& n : all) {
                 event({{"event", "result"}, {"probe", n.of}, {"value", text_of(n.verdict)}});
                 if (n.of != "readiness" && running && n.instance == instance &&
@@ -252,11 +255,12 @@ std::optional<mismatch> timeline(json const& c)
 {
     kubelet k(c);
     k.run();
-    auto& asked = k.probes.get_ref<json::array_t&>();
-    std::ranges::stable_sort(asked, {},
-        [](json const& p) { return std::pair(p.at("at").get<double>(), p.at("probe").get<std::string>()); });
-    return unlike({{"probes", c.at("probes")}, {"events", c.at("events")}},
-        {{"probes", k.probes}, {"events", k.events}});
+    auto asked = json::array();
+    for (auto const& [at, outcome] : k.asked)
+        asked.push_back({{"at", in_seconds(std::get<0>(at).time_since_epoch())}, {"probe", std::get<1>(at)},
+            {"outcome", outcome}});
+    return unlike(
+        {{"probes", c.at("probes")}, {"events", c.at("events")}}, {{"probes", asked}, {"events", k.events}});
 }
 
 area const probes{"probes", {{"worker", worker}, {"timeline", timeline}}};
