@@ -332,6 +332,28 @@ TEST_CASE("agent: a failing liveness stops the container gracefully and starts i
     CHECK(b.status().container_statuses[0].restart_count == 1);
 }
 
+TEST_CASE("agent: a guarded container waits for leave to be restarted, and is looked at again without it")
+{
+    auto c = named("m");
+    c.liveness_probe = every(1, 1);
+    bench b(pod_of({}, {c}));
+    b.policy.guarded = true;
+    b.step();
+    CHECK(b.starts(0) == "check 0.1 liveness");
+    CHECK(b.answers(probe::outcome::failure) == "");
+    CHECK(b.life.containers[0].asks);
+    CHECK(b.step({{0, 1, agent::permitted{false}}}) == "");
+    CHECK_FALSE(b.life.containers[0].asks);
+    CHECK(b.step({{0, 1, agent::permitted{true}}}) == "");  // nobody asks
+    b.now += 1s;
+    CHECK(b.step() == "check 0.1 liveness");
+    CHECK(b.answers(probe::outcome::failure) == "");
+    CHECK(b.step({{0, 1, agent::permitted{true}}}) == "stop 0.1 30000ms");
+    CHECK(b.step({{0, 1, agent::permitted{true}}}) == "");
+    CHECK(b.exits(0, 143) == "remove 0.1, run 0.2");
+    CHECK(b.status().container_statuses[0].last_state.terminated->message == "failed its liveness probe");
+}
+
 TEST_CASE("agent: an answer to an earlier instance is nobody's")
 {
     auto c = named("m");

@@ -52,6 +52,8 @@ struct world {
     std::vector<agent::action> todo{};  ///< not carried out yet
     std::size_t plans = 0;
     std::size_t conflicts = 0;
+    std::size_t stops = 0;
+    bool spike = false;  ///< probes fail
 
     explicit world(agent::node_policy policy = {})
         : node({.name = "a", .host_ip = "10.0.0.1", .capacity = {{"cpu", quantity::from_integer(4)}}}, policy,
@@ -124,11 +126,12 @@ struct world {
         for (auto const& a : std::exchange(todo, {}))
             if (a.what == verb::run)
                 node.observe(a.pod, {a.container, a.instance, agent::started{"id", now}});
-            else if (a.what == verb::stop)
+            else if (a.what == verb::stop && ++stops != 0)
                 node.observe(a.pod, {a.container, a.instance, agent::exited{0, 0, {}, now}});
             else if (a.what == verb::check)
-                node.observe(
-                    a.pod, {a.container, a.instance, agent::probed{a.check, probe::outcome::success}});
+                node.observe(a.pod,
+                    {a.container, a.instance,
+                        agent::probed{a.check, spike ? probe::outcome::failure : probe::outcome::success}});
             else if (a.what == verb::call)
                 node.observe(a.pod, {a.container, a.instance, agent::hooked{a.hook, true}});
     }
@@ -347,6 +350,68 @@ TEST_CASE("agent: a node that closes stops everything and writes nothing")
     CHECK(w.node.size() == 0);
     CHECK(w.store.at() == before);
     CHECK(w.addresses.used.empty());
+}
+
+TEST_CASE("agent: a load spike restarts a part of the fleet, one after the other, and the dead in the end")
+{
+    for (bool const guarded : {true, false}) {
+        CAPTURE(guarded);
+        agent::node_policy policy;
+        if (!guarded)
+            policy.guard.reset();
+        world w(policy);
+        for (int i = 0; i < 8; ++i) {
+            auto p = world::pod("web-" + std::to_string(i));
+            p.metadata.owner_references.push_back({.api_version = "apps/v1",
+                .kind = "ReplicaSet",
+                .name = "web",
+                .uid = "u",
+                .controller = true});
+            model::probe liveness;
+            liveness.period_seconds = 1;
+            liveness.failure_threshold = 3;
+            p.spec.containers.edit().front().liveness_probe = liveness;
+            w.create(std::move(p));
+        }
+        auto next = w.settle();
+        w.spike = true;
+        auto const until = [&](time_point end) {
+            while (w.now < end) {
+                w.now = std::min(std::max(next, w.now + 1ms), end);
+                next = w.settle();
+            }
+        };
+        until(time_point{1h + 30s});
+        if (!guarded) {
+            CHECK(w.stops >= 8);
+            continue;
+        }
+        // Two of eight, which may be restarted as often as they hang.
+        auto const restarted = [&] {
+            int n = 0;
+            for (int i = 0; i < 8; ++i)
+                n += w.get("web-" + std::to_string(i))->status.container_statuses.at(0).restart_count > 0;
+            return n;
+        };
+        CHECK(restarted() == 2);
+        w.spike = false;
+        until(time_point{1h + 2min});
+        auto const before = w.stops;
+        CHECK(restarted() == 2);
+        until(time_point{1h + 4min});
+        CHECK(w.stops == before);  // who was spared serves again, and nobody remembers
+        w.spike = true;
+        until(time_point{1h + 30min});
+        CHECK(restarted() == 8);
+        int told = 0;
+        for (int i = 0; i < 8; ++i)
+            told += w.get("web-" + std::to_string(i))
+                        ->status.container_statuses.at(0)
+                        .last_state.terminated->message == "failed its liveness probe";
+        CHECK(told == 8);
+        w.node.close(0s);
+        w.settle();
+    }
 }
 
 TEST_CASE("agent: changes for other nodes are none of its business")

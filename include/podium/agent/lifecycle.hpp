@@ -43,6 +43,7 @@ struct policy {
     backoff_policy create{.first_at_once = false};   ///< between tries to make one: image, configuration
     duration least_grace = std::chrono::seconds(2);  ///< between SIGTERM and SIGKILL after a preStop hook
     duration stop_retry = std::chrono::seconds(1);   ///< after the runtime could not stop one
+    bool guarded = false;  ///< a failed liveness probe asks (`stepped::asks`) and waits for `permitted`
     friend bool operator==(policy const&, policy const&) = default;
 };
 
@@ -88,12 +89,17 @@ struct hooked {
     bool ok = true;
     friend bool operator==(hooked const&, hooked const&) = default;
 };
+/// The answer to a container that asks: may it be restarted now? If not, its liveness is looked at again.
+struct permitted {
+    bool granted = true;
+    friend bool operator==(permitted const&, permitted const&) = default;
+};
 
 /// Something about one instance of one container of the pod (init containers are counted first).
 struct observation {
     std::uint32_t container = 0;
     std::uint32_t instance = 0;
-    std::variant<started, refused, exited, stop_failed, probed, hooked> what{};
+    std::variant<started, refused, exited, stop_failed, probed, hooked, permitted> what{};
     friend bool operator==(observation const&, observation const&) = default;
 };
 
@@ -139,9 +145,11 @@ struct container {
     stopping stop = stopping::no;
     bool started = false;  ///< past its startup probe
     bool ready = false;
+    bool asks = false;                   ///< condemned by its liveness probe: may it be restarted?
     std::optional<refused::part> why{};  ///< of the latest try to make it
     std::uint16_t refusals = 0;          ///< in a row, saturating
     std::uint32_t instance = 0;          ///< number of the latest one; 0: none yet
+    std::uint32_t spread = 0;            ///< of its first checks, see probe::start
     std::int32_t restarts = 0;
     time_point started_at{};
     time_point stop_by{};       ///< end of its own grace period
@@ -183,6 +191,7 @@ struct lifecycle {
 struct stepped {
     time_point wake_at = never;
     bool news = false;  ///< the pod's status may have changed
+    bool asks = false;  ///< a container does: answer it with `permitted`
     friend bool operator==(stepped const&, stepped const&) = default;
 };
 
@@ -205,6 +214,12 @@ struct stepped {
 /// nothing. `gone`: the object was deleted. O(containers), never throws but for want of memory.
 inline stepped step(policy const& p, model::pod const& pod, bool gone, lifecycle& s,
     std::span<observation const> seen, time_point now, std::vector<action>& todo);
+
+/// What the status says of a container that was ended for its startup or liveness.
+[[nodiscard]] inline std::string failed_message(probe::kind which)
+{
+    return "failed its " + std::string(to_string(which)) + " probe";
+}
 
 namespace detail {
 
@@ -288,7 +303,7 @@ struct stepping {
         c.message.clear();
         auto const probes = policies_of(spec(i));
         if (probes.startup || probes.readiness || probes.liveness)
-            c.probes = probe::start(probes, c.instance, now);
+            c.probes = probe::start(probes, c.instance, now, c.spread);
         c.started = c.ready = !c.probes;
         if (has_hook(spec(i), hook::post_start))
             push(i, verb::call).hook = hook::post_start;
@@ -318,15 +333,19 @@ struct stepping {
             c.started_at = e.finished_at;
         c.why.reset();
         c.refusals = 0;
+        auto message = e.message;
+        if (auto const by = c.probes ? probe::condemned(*c.probes) : std::nullopt; by && message.empty())
+            message = failed_message(*by);
         end(c,
-            {e.exit_code, e.signal, e.exit_code == 0 ? "Completed" : "Error", e.message, c.id, c.started_at,
-                e.finished_at});
+            {e.exit_code, e.signal, e.exit_code == 0 ? "Completed" : "Error", std::move(message), c.id,
+                c.started_at, e.finished_at});
     }
     void end(container& c, termination how)
     {
         c.at = container::stage::ended;
         c.stop = container::stopping::no;
-        c.started = c.ready = false;
+        c.started = c.ready = c.asks = false;
+        c.spread = 0;
         c.end = std::move(how);
         c.probes.reset();
         c.after_end = fail(p.restart, c.after_end, now);
@@ -367,12 +386,31 @@ struct stepping {
             if (check)
                 push(i, verb::check).check = *check;
         if (auto const by = probe::condemned(r.next); by && s.why == leaving::no) {
-            auto const& rule = *by == probe::kind::startup ? spec(i).startup_probe : spec(i).liveness_probe;
-            stop(i, c,
-                seconds_of(rule->termination_grace_period_seconds.value_or(
-                    pod.spec.termination_grace_period_seconds)));
+            if (p.guarded && *by == probe::kind::liveness && c.stop == container::stopping::no)
+                c.asks = out.asks = true;
+            else
+                restart(i, c, *by);
         }
         return r.todo.wake_at;
+    }
+    void restart(std::size_t i, container& c, probe::kind by)
+    {
+        auto const& rule = by == probe::kind::startup ? spec(i).startup_probe : spec(i).liveness_probe;
+        stop(i, c,
+            seconds_of(
+                rule->termination_grace_period_seconds.value_or(pod.spec.termination_grace_period_seconds)));
+    }
+    void saw(std::size_t i, container& c, permitted const& e)
+    {
+        if (!std::exchange(c.asks, false) || !c.probes)
+            return;
+        auto const by = probe::condemned(*c.probes);
+        if (!by)
+            return;
+        if (e.granted)
+            restart(i, c, *by);
+        else
+            c.probes.edit() = probe::pardon(policies_of(spec(i)), *c.probes, now);
     }
 
     /// Begins to stop a running container: its preStop hook first.
@@ -537,10 +575,21 @@ struct stepping {
 
 }  // namespace detail
 
+/// A number that differs between pods and is the same for a pod each time (FNV-1a).
+[[nodiscard]] inline std::uint32_t spread_of(model::object_meta const& pod) noexcept
+{
+    std::uint32_t h = 2166136261U;
+    for (auto const* const text : {&pod.namespace_, &pod.name})
+        for (char const c : *text)
+            h = (h ^ static_cast<unsigned char>(c)) * 16777619U;
+    return h;
+}
+
 inline lifecycle take_on(model::pod const& pod, time_point now)
 {
     lifecycle s{.since = now};
     s.containers.resize(container_count(pod.spec));
+    auto const spread = spread_of(pod.metadata);
     auto const recall = [&](std::size_t from, std::size_t end, auto const& all) {
         for (auto const& was : all) {
             auto i = from;
@@ -550,6 +599,7 @@ inline lifecycle take_on(model::pod const& pod, time_point now)
                 continue;
             auto& c = s.containers[i];
             c.restarts = was.restart_count;
+            c.spread = spread;  // all that ran here starts at once
             auto const& done = was.state.terminated ? was.state.terminated : was.last_state.terminated;
             if (was.state.running) {
                 auto const since = was.state.running->started_at.value_or(model::time{now});

@@ -23,6 +23,7 @@
 #include <podium/model/lease.hpp>
 #include <podium/model/node.hpp>
 #include <podium/model/pod.hpp>
+#include <podium/probe/guard.hpp>
 #include <podium/reconcile/plan.hpp>
 #include <podium/reconcile/store.hpp>
 
@@ -80,6 +81,8 @@ struct node_policy {
     duration retry = std::chrono::seconds(1);            ///< after a commit failed or no address was free
     duration quiet{};  ///< a status with the phase and readiness of before may wait this long to be written
     std::size_t max_writes = 100;  ///< pods in one plan
+    /// How many pods of one owner may be restarted by their liveness probes at a time; none: as many as fail.
+    std::optional<probe::guard_policy> guard = probe::guard_policy{};
     friend bool operator==(node_policy const&, node_policy const&) = default;
 };
 
@@ -104,6 +107,7 @@ public:
           policy_(policy),
           addresses_(&addresses)
     {
+        policy_.pods.guarded = policy_.guard.has_value();
     }
     node(node const&) = delete;
     node& operator=(node const&) = delete;
@@ -183,7 +187,7 @@ public:
         }
         auto const dirty = std::exchange(dirty_, {});
         for (auto const number : dirty)
-            advance(number, now, out);
+            advance(view, number, now, out);
         if (!closing_) {
             publish(dirty, now, out);
             publish_self(view, now, out);
@@ -358,7 +362,8 @@ private:
         touch(number, e);
     }
 
-    void advance(std::uint64_t number, time_point now, node_work& out)
+    template<class View>
+    void advance(View const& view, std::uint64_t number, time_point now, node_work& out)
     {
         auto const it = pods_.find(number);
         if (it == pods_.end())
@@ -371,9 +376,14 @@ private:
         if (e.life.address.empty() && !leaves)
             get_address(number, e, now);
         auto const from = out.actions.size();
-        auto const r = closing_ ? leave(e, now, out)
-                                : agent::step(policy_.pods, pod, e.gone, e.life, e.seen, now, out.actions);
+        auto r = closing_ ? leave(e, now, out)
+                          : agent::step(policy_.pods, pod, e.gone, e.life, e.seen, now, out.actions);
         e.seen.clear();
+        if (r.asks) {
+            auto const answers = permit(view, e, now);
+            auto const then = agent::step(policy_.pods, pod, e.gone, e.life, answers, now, out.actions);
+            r = {.wake_at = then.wake_at, .news = r.news || then.news};
+        }
         for (auto i = from; i < out.actions.size(); ++i)
             out.actions[i].pod = number;
         e.unpublished = e.unpublished || r.news;
@@ -387,6 +397,44 @@ private:
                 pods_.erase(it);
             }
         }
+    }
+    /// Whether the containers that ask may be restarted, as far as this node can see its pod's fellows.
+    template<class View>
+    std::vector<observation> permit(View const& view, entry const& e, time_point now)
+    {
+        auto const owner_of = [](model::pod const& pod) {
+            auto const* const owner = model::controller_of(pod.metadata);
+            return owner == nullptr ? std::string{} : owner->uid;
+        };
+        auto const& policy = *policy_.guard;
+        auto const owner = owner_of(*e.object);
+        std::int64_t fleet = 1;
+        std::vector<std::string> down;
+        if (!owner.empty()) {
+            fleet = 0;
+            for (auto const& h : view.template all<model::pod>(e.object->metadata.namespace_)) {
+                if (owner_of(*h) != owner)
+                    continue;
+                fleet += !h->metadata.deletion_timestamp;
+                for (auto const& c : h->status.container_statuses)
+                    for (auto const* const end : {&c.state.terminated, &c.last_state.terminated})
+                        if (*end && (*end)->message == failed_message(probe::kind::liveness) &&
+                            now - (*end)->finished_at.value_or(model::time{}).at < policy.window)
+                            down.push_back(h.uid());
+            }
+        }
+        std::erase_if(guards_, [&](auto const& g) {
+            return std::ranges::all_of(
+                g.second.recent, [&](auto const& x) { return now - x.at >= policy.window; });
+        });
+        auto& guard = guards_[owner.empty() ? e.object.uid() : owner];
+        std::vector<observation> out;
+        auto const& all = e.life.containers;
+        for (std::uint32_t i = 0; i < all.size(); ++i)
+            if (all[i].asks)
+                out.push_back({i, all[i].instance,
+                    permitted{probe::ask(policy, guard, e.object.uid(), fleet, down, now).granted}});
+        return out;
     }
     /// A step of a pod on a node that closes: as if it had been deleted with no more than that grace.
     stepped leave(entry& e, time_point now, node_work& out)
@@ -607,6 +655,7 @@ private:
     std::uint64_t last_pod_ = 0;
     std::uint64_t last_ticket_ = 0;
     std::optional<duration> closing_;
+    std::map<std::string, probe::guard<std::string>> guards_;  ///< of pods' uids, by their owner's
 };
 
 }  // namespace podium::v0::agent
