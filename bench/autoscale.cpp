@@ -147,6 +147,8 @@ void reconcile_1hpa(benchmark::State& bench)
     }
     if (allocations != before)
         bench.SkipWithError("a decision allocated");
+    bench.counters["desired"] = done.desired;
+    bench.counters["writes"] = done.scale_to.has_value();
     bench.SetItemsProcessed(bench.iterations());
 }
 BENCHMARK(reconcile_1hpa)->Name("hpa/reconcile_1hpa_1000pods");
@@ -167,6 +169,7 @@ void replica_calculator(benchmark::State& bench)
     }
     if (asked.replicas != 1200)
         bench.SkipWithError("another proposal than Kubernetes'");
+    bench.counters["proposal"] = static_cast<double>(asked.replicas);
     bench.SetItemsProcessed(bench.iterations());
 }
 BENCHMARK(replica_calculator)->Name("hpa/replica_calculator_1000pods");
@@ -198,6 +201,7 @@ void sync_10000hpas(benchmark::State& bench)
         bench.SkipWithError("a decision allocated");
     if (writes != 0)
         bench.SkipWithError("there was something to write");
+    bench.counters["writes"] = static_cast<double>(writes);
     bench.SetItemsProcessed(bench.iterations() * 10'000);
 }
 BENCHMARK(sync_10000hpas)->Name("hpa/sync_10000hpas_10pods")->Unit(benchmark::kMicrosecond);

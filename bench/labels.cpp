@@ -90,6 +90,7 @@ label_map map_of(label_list const& l)
 
 void check(benchmark::State& bench, std::size_t got, std::size_t expected)
 {
+    bench.counters["hits"] = static_cast<double>(got);
     if (got != expected)
         bench.SkipWithError(("hits " + std::to_string(got) + ", not " + std::to_string(expected)).c_str());
 }
@@ -102,6 +103,7 @@ void parse(benchmark::State& bench)
     for (auto _ : bench)
         benchmark::DoNotOptimize(selector::parse(text));
     bench.SetItemsProcessed(bench.iterations());
+    bench.counters["requirements"] = static_cast<double>(selector::parse(text)->requirements().size());
 }
 BENCHMARK(parse)->Name("selector/parse/S")->DenseRange(1, 5);
 

@@ -80,6 +80,7 @@ void add_get_done(benchmark::State& bench)
             handed_out += got != nullptr;
             q.done(*got);
         }
+        bench.counters["processed"] = static_cast<double>(handed_out);
         if (handed_out != million || q.size() != 0)
             bench.SkipWithError("each add is handed out once");
     }
@@ -122,6 +123,7 @@ void add_dedupe(benchmark::State& bench)
             q.done(*got);
             ++handed_out;
         }
+        bench.counters["processed"] = static_cast<double>(handed_out);
         if (handed_out != distinct)
             bench.SkipWithError("100,000 are handed out");
     }
@@ -150,6 +152,7 @@ void forget_ratelimit_when(benchmark::State& bench)
             sum += l.when(k[j], time_point{});
             l.forget(k[j]);
         }
+        bench.counters["waited_ms"] = static_cast<double>(sum / 1ms);
         if (sum != million * 5ms)
             bench.SkipWithError("each first failure waits for 5 ms");
     }
@@ -181,6 +184,7 @@ void delay_insert(benchmark::State& bench)
         auto const before = allocated_bytes;
         reconcile::work_queue<Key> q;
         delay(q, time_point{}, 30s);
+        bench.counters["inserted"] = static_cast<double>(q.delayed());
         if (q.delayed() != million || q.wake_at() != time_point{30s})
             bench.SkipWithError("a million keys wait, the first for 30 s");
         bytes = allocated_bytes - before;
@@ -212,6 +216,7 @@ void delay_fire(benchmark::State& bench)
                 ++handed_out;
             }
         }
+        bench.counters["processed"] = static_cast<double>(handed_out);
         if (handed_out != million || q.size() != 0)
             bench.SkipWithError("a million are handed out");
         bench.PauseTiming();

@@ -185,6 +185,7 @@ void sync_steady(benchmark::State& bench)
             bench.SkipWithError("a steady deployment was written to");
             break;
         }
+    bench.counters["writes"] = static_cast<double>(f.writes);
     bench.SetItemsProcessed(bench.iterations());
 }
 BENCHMARK(sync_steady)->Name("deployment/sync_steady_1000x(10old+1rs,10pods)");
@@ -245,18 +246,20 @@ void size_for_new(benchmark::State& bench)
 {
     std::vector<rollout::replica_set> sets(2);
     sets[1].replicas = 750;
-    std::int32_t i = 0;
+    std::int32_t i = 0, size = 0;
+    auto quarter = podium::int_or_percent::percent(25);  // as the model has it once the manifest is read
     for (auto _ : bench) {
         sets[0].replicas = i++ % 500;
-        auto const quarter = podium::int_or_percent::parse_percent("25%").value();
+        benchmark::DoNotOptimize(quarter);
         rollout::deployment const d{
             .replicas = 1000, .bounds = rollout::resolve_fenceposts(quarter, quarter, 1000)};
-        auto const size = rollout::size_for_new(d, sets, 0, {.pods = rollout::counting::kubernetes});
+        size = rollout::size_for_new(d, sets, 0, {.pods = rollout::counting::kubernetes});
         if (size != 500) {  // 1250 less the old 750
             bench.SkipWithError("the new set may have 500");
             break;
         }
     }
+    bench.counters["size"] = size;
     bench.SetItemsProcessed(bench.iterations());
 }
 BENCHMARK(size_for_new)->Name("deployment/NewRSNewReplicas");
@@ -264,6 +267,7 @@ BENCHMARK(size_for_new)->Name("deployment/NewRSNewReplicas");
 void resolve_fenceposts(benchmark::State& bench)
 {
     std::string quarter = "25%";
+    std::int64_t pods = 0;
     for (auto _ : bench) {
         benchmark::DoNotOptimize(quarter);
         auto const surge = podium::int_or_percent::parse_percent(quarter).value();
@@ -273,7 +277,9 @@ void resolve_fenceposts(benchmark::State& bench)
             bench.SkipWithError("25% of 1000 is 250");
             break;
         }
+        pods = f.surge + f.unavailable;
     }
+    bench.counters["pods"] = static_cast<double>(pods);
     bench.SetItemsProcessed(bench.iterations());
 }
 BENCHMARK(resolve_fenceposts)->Name("deployment/MaxUnavailable+MaxSurge");
