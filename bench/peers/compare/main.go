@@ -35,9 +35,11 @@ var goals = []struct {
 	{"deployment/sync_steady", 10}, {"deployment/rolling_", 10},
 }
 
-// Where both are right and not the same. Kubernetes writes the deployment's revision and its status one by one; podium's
-// sync is one transaction, which writes an object once.
+// Where podium rightly differs. Kubernetes writes the deployment's revision and its status one by one; podium's sync is one
+// transaction, which writes an object once. "1E" in thousandths is beyond 64 bits: podium says the largest number, Kubernetes 0
+// (the check is a hash of all twenty answers).
 var different = map[string][2]float64{
+	"quantity/parse check": {3471722930, 1558630234},
 	"deployment/rolling_100replicas_fake_client writes_per_rollout": {12, 13},
 }
 
@@ -233,7 +235,7 @@ func main() {
 		}
 	}
 	for name, pair := range different {
-		fmt.Printf("right and different: %s: podium %v, Kubernetes %v\n", name, pair[0], pair[1])
+		fmt.Printf("rightly different: %s: podium %.0f, Kubernetes %.0f\n", name, pair[0], pair[1])
 	}
 	if missed > 0 {
 		fmt.Printf("%d goals missed\n", missed)
