@@ -3,6 +3,7 @@
 #include <podium/reconcile/contract.hpp>
 #include <podium/reconcile/key_slots.hpp>
 #include <podium/reconcile/kind.hpp>
+#include <podium/reconcile/lease.hpp>
 #include <podium/reconcile/memory_store.hpp>
 #include <podium/reconcile/object.hpp>
 #include <podium/reconcile/plan.hpp>

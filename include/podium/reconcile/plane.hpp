@@ -15,6 +15,9 @@
 ///   owner, so two plans of one owner cannot both commit;
 /// - all memory of the control plane is in the view, and can be rebuilt from a snapshot.
 ///
+/// Of several planes over one store one leads (lease.hpp): `follow` until elected, `lead` with the guard that
+/// all its plans are to carry, the revision of the term. Without either a plane is alone and needs no guard.
+///
 /// A controller is a value with
 /// - `primary` (optional): the kind of its keys; a change of such an object makes its key dirty;
 /// - `owns = types<...>` (optional): a change of these makes the key of their owner dirty;
@@ -126,6 +129,7 @@ public:
         for (auto const& c : changes) {
             if (c.at <= seen)
                 continue;
+            notice(c);
             auto const x = view_.apply(c, now);
             touch_all(x, std::index_sequence_for<C...>{});
         }
@@ -136,6 +140,7 @@ public:
     void resync(state const& s, time_point now)
     {
         for (auto const& c : view_.difference(s.objects, s.at)) {
+            notice(c);
             auto const x = view_.apply(c, now);
             touch_all(x, std::index_sequence_for<C...>{});
         }
@@ -143,9 +148,42 @@ public:
         open_gates();
     }
 
+    /// Commits nothing more until `lead`. Plans under way are still answered; changes are taken in, so that
+    /// a later leader begins warm.
+    void follow()
+    {
+        elected_ = true;
+        term_.reset();
+        for (auto const ticket : std::exchange(more_, {})) {
+            auto const it = in_flight_.find(ticket);
+            queue_.add(*it->second.item);
+            queue_.done(*it->second.item);
+            in_flight_.erase(it);
+        }
+    }
+    /// Leads: each plan from now on carries `term`, a `verb::require` of the term's object at the revision
+    /// that this leader wrote. Nothing is computed before the view shows that revision.
+    void lead(operation term)
+    {
+        PODIUM_ASSERT(term.what == verb::require);
+        follow();
+        term_ = std::move(term);
+        over_ = unknown_ = false;
+    }
+    /// An outcome is unknown, so nothing is computed until `lead` comes with a new term: the commit that may
+    /// still arrive is refused by then.
+    [[nodiscard]] bool needs_term() const noexcept { return term_ && unknown_; }
+    /// Whether plans are computed now.
+    [[nodiscard]] bool acts() const noexcept
+    {
+        return !elected_ || (term_ && !over_ && !unknown_ && view_.at() >= term_->guard);
+    }
+
     /// The next transaction to commit, if any key that is ready wants one. Its answer goes to `done`.
     [[nodiscard]] std::optional<request> next(time_point now)
     {
+        if (!acts())
+            return {};
         if (!more_.empty()) {
             auto const ticket = more_.front();
             more_.erase(more_.begin());
@@ -173,6 +211,8 @@ public:
             }
             ++stats_.plans;
             stamp(*p, now);
+            if (term_)
+                p->guards.push_back(*term_);
             auto const ticket = ++last_ticket_;
             in_flight_.emplace(ticket, flight{item, *std::move(p)});
             if (auto r = group(ticket, now))
@@ -203,6 +243,7 @@ public:
             queue_.add(item);
             queue_.done(item);
         } else {
+            unknown_ = unknown_ || answer.outcome.error().code == errc::unknown_outcome;
             fail(item, answer.outcome.error(), now);
         }
         in_flight_.erase(it);
@@ -260,6 +301,13 @@ private:
                                      : false) ||
             ...);
         return p;
+    }
+
+    /// Has somebody begun another term?
+    void notice(change const& c)
+    {
+        if (term_ && c.object.kind == term_->which.kind && c.object.which() == term_->which)
+            over_ = over_ || c.deleted || c.at > term_->guard;
     }
 
     static void stamp(plan& p, time_point now)
@@ -413,6 +461,10 @@ private:
     std::map<std::uint64_t, flight> in_flight_;
     std::vector<std::uint64_t> more_;  ///< tickets with a group still to commit
     std::uint64_t last_ticket_ = 0;
+    bool elected_ = false;           ///< one of several planes
+    std::optional<operation> term_;  ///< what a leader's plans require
+    bool over_ = false;              ///< the view shows another term
+    bool unknown_ = false;           ///< a commit of this term may still arrive
     plane_stats stats_;
     std::vector<failure> failures_;
 };
