@@ -6,4 +6,5 @@
 #include <podium/model/kinds.hpp>
 #include <podium/model/merge.hpp>
 #include <podium/model/scheme.hpp>
+#include <podium/model/state.hpp>
 #include <podium/model/validate.hpp>
