@@ -15,4 +15,7 @@ configure_package_config_file(cmake/podiumConfig.cmake.in podiumConfig.cmake INS
 write_basic_package_version_file(podiumConfigVersion.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES ${PROJECT_BINARY_DIR}/podiumConfig.cmake ${PROJECT_BINARY_DIR}/podiumConfigVersion.cmake
   cmake/dependencies.cmake DESTINATION ${podium_config_dir})
+# For whoever builds without CMake: the primitives, which are all that std alone gives.
+configure_file(cmake/podium.pc.in podium.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/podium.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/licenses/podium)

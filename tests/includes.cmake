@@ -1,4 +1,4 @@
-# cmake -DCOMPILER=<c++> -DROOM=<room> -P includes.cmake : the door of the room includes only what the house allows.
+# cmake -DCOMPILER=<c++> -DROOM=<room> -P includes.cmake : each header of the room includes only what the house allows.
 cmake_minimum_required(VERSION 3.25)
 cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH root)
 include(${root}/cmake/rooms.cmake)
@@ -10,7 +10,8 @@ set(never_yaml /boost/asio /boost/beast)
 set(never_asio "")
 
 podium_component_of(${ROOM} component)
-execute_process(COMMAND ${COMPILER} -std=c++20 -I${root}/include -M -x c++ ${root}/include/podium/${ROOM}.hpp
+file(GLOB_RECURSE own ${root}/include/podium/${ROOM}/*.hpp)
+execute_process(COMMAND ${COMPILER} -std=c++20 -I${root}/include -M -x c++ ${root}/include/podium/${ROOM}.hpp ${own}
   OUTPUT_VARIABLE headers COMMAND_ERROR_IS_FATAL ANY)
 string(REPLACE "\\\n" " " headers "${headers}")
 string(REGEX REPLACE "[ \n]+" ";" headers "${headers}")

@@ -30,7 +30,7 @@ class PodiumConan(ConanFile):
 
     def export_sources(self):  # the recipe lives two folders below the sources
         for pattern in ("CMakeLists.txt", "include/*", "cmake/*.cmake", "cmake/*.in", "LICENSE"):
-            copy(self, pattern, self._root, self.export_sources_folder)
+            copy(self, pattern, self._root, self.export_sources_folder, excludes=("cmake/conan/*", "cmake/vcpkg/*"))
 
     def set_version(self):
         exported = os.path.join(self.recipe_folder, "version.hpp")
