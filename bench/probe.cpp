@@ -2,7 +2,30 @@
 
 #include <benchmark/benchmark.h>
 #include <cstddef>
+#include <cstdlib>
+#include <new>
 #include <vector>
+
+namespace {
+std::size_t allocations = 0;
+}  // namespace
+
+// Not inlined, or gcc 12 sees malloc beside delete and warns.
+[[gnu::noinline]] void* operator new(std::size_t n)
+{
+    ++allocations;
+    if (void* const p = std::malloc(n))
+        return p;
+    throw std::bad_alloc();
+}
+[[gnu::noinline]] void operator delete(void* p) noexcept
+{
+    std::free(p);
+}
+[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept
+{
+    std::free(p);
+}
 
 namespace probe = podium::probe;
 
@@ -22,6 +45,7 @@ void probe_step(benchmark::State& bench)
             policies, m, {.answer = {{{1, probe::kind::startup, 1}, probe::outcome::success}}}, now)
                 .next;
     }
+    auto const before = allocations;
     for (auto _ : bench) {
         for (auto& m : monitors) {
             probe::ticket const asked{1, probe::kind::readiness, m.readiness.sequence};
@@ -30,6 +54,9 @@ void probe_step(benchmark::State& bench)
         now += policies.readiness->period;
         benchmark::DoNotOptimize(monitors.data());
     }
+    if (allocations != before)
+        bench.SkipWithError("an observation allocated");
+    bench.counters["allocations"] = static_cast<double>(allocations - before);
     bench.SetItemsProcessed(bench.iterations() * bench.range(0));
 }
 BENCHMARK(probe_step)->Arg(100)->Arg(10'000);
