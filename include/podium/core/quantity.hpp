@@ -131,11 +131,13 @@ public:
         if (is_short()) {
             auto const m = short_mantissa();
             auto const by = std::int64_t{exponent_} - scale;
+            if (by < 0)
+                return by < -18 ? sign()
+                                : m / short_power(-by) + (m % short_power(-by) != 0 ? (m < 0 ? -1 : 1) : 0);
             std::int64_t out = 0;
-            if (by >= 0 && by <= 18 && !__builtin_mul_overflow(m, short_power(by), &out))
+            if (m == 0 || (by <= 18 && !__builtin_mul_overflow(m, short_power(by), &out)))
                 return out;
-            if (by < 0 && by >= -18)
-                return m / short_power(-by) + (m % short_power(-by) != 0 ? (m < 0 ? -1 : 1) : 0);
+            return m < 0 ? limits::min() : limits::max();
         }
         if (auto const v = checked_scaled_value(scale))
             return *v;
