@@ -1,3 +1,4 @@
+#include <podium/image/platform.hpp>
 #include <podium/image/reference.hpp>
 
 #include <doctest/doctest.h>
@@ -58,6 +59,24 @@ TEST_CASE("image::reference: a refusal says where and what was expected")
         CHECK(read.error().message.find(r.says) != std::string::npos);
         CHECK(read.error().message.size() < 200);
     }
+}
+
+TEST_CASE("image::reference: hostile text is an error that says where, whatever it is and however long")
+{
+    namespace image = podium::image;
+    using image::reference;
+    std::string const ten_mb(10'000'000, 'a');
+    for (auto const& text :
+        {ten_mb, std::string(10'000'000, '/'), std::string(10'000'000, ':'), "a:" + ten_mb,
+            "a@sha256:" + ten_mb, ten_mb + "/a", std::string("a\0b", 3), std::string("\xff\xfe"),
+            std::string("a/\xc3\x28"), std::string("[[[[[[::1]/a"), std::string(1, '\0')}) {
+        CHECK(reference::parse(text).error().code == errc::invalid);
+        CHECK(reference::parse_normalized(text).error().code == errc::invalid);
+        CHECK_FALSE(image::digest::parse(text));
+        CHECK_FALSE(image::platform::parse(text));
+    }
+    auto const told = reference::parse(std::string("a\0b", 3)).error().text();
+    CHECK(told.find('\0') == std::string::npos);
 }
 
 TEST_SUITE("property")

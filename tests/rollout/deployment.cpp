@@ -2,8 +2,11 @@
 
 #include <array>
 #include <doctest/doctest.h>
+#include <limits>
+#include <optional>
 #include <random>
 #include <set>
+#include <span>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -395,6 +398,52 @@ TEST_CASE("rollout: a third template in mid-rollout takes over from both others"
     CHECK(w.sets.back().replicas == 4);
     CHECK(w.status.revision == 3);
     CHECK(rollout::is_complete(w.wanted, w.status));
+}
+
+TEST_CASE("rollout: a deployment's step stands any numbers")
+{
+    constexpr auto most = std::numeric_limits<std::int32_t>::max();
+    constexpr auto least = std::numeric_limits<std::int32_t>::min();
+    constexpr std::array numbers{least, -1, 0, 1, 3, most};
+    std::mt19937_64 random(1);
+    auto const any = [&] { return numbers[random() % numbers.size()]; };
+    auto const any_time = [&] {
+        constexpr std::array times{time_point::min(), time_point{}, time_point{1h}, time_point::max()};
+        return times[random() % times.size()];
+    };
+    rollout::workspace room;
+    for (int i = 0; i < 20'000; ++i) {
+        std::vector<rollout::replica_set> sets(random() % 4);
+        for (auto& s : sets)
+            s = {.name = names[random() % names.size()],
+                .created_at = any_time(),
+                .revision = any(),
+                .matches_template = random() % 2 == 0,
+                .replicas = any(),
+                .status_replicas = any(),
+                .ready = any(),
+                .available = any(),
+                .recorded_desired = random() % 2 ? std::optional(any()) : std::nullopt,
+                .recorded_max = random() % 2 ? std::optional(any()) : std::nullopt,
+                .min_ready = podium::duration::max()};
+        rollout::deployment const wanted{.generation = any(),
+            .replicas = any(),
+            .how = random() % 4 ? rollout::strategy::rolling_update : rollout::strategy::recreate,
+            .bounds = {.surge = any(), .unavailable = any()},
+            .progress_deadline = random() % 2 ? podium::duration::max() : podium::duration::min(),
+            .revision_history_limit = any(),
+            .paused = random() % 5 == 0,
+            .rollback_to = random() % 9 ? std::nullopt : std::optional<std::int64_t>(any())};
+        rollout::status before{.revision = any(), .replicas = any()};
+        if (random() % 2)
+            before.progressing = rollout::condition{.last_update = any_time(), .last_transition = any_time()};
+        auto const r = rollout::step(wanted, before, std::span<rollout::replica_set const>(sets), any_time(),
+            room, {.pods = random() % 2 ? rollout::counting::kubernetes : rollout::counting::what_exists});
+        for (auto const& a : r.todo) {
+            bool const named = a.set == rollout::no_set || a.set < sets.size();
+            CHECK(named);
+        }
+    }
 }
 
 TEST_CASE("rollout: how large the new set may be is a function on its own")

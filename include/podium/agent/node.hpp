@@ -419,13 +419,13 @@ private:
                 for (auto const& c : h->status.container_statuses)
                     for (auto const* const end : {&c.state.terminated, &c.last_state.terminated})
                         if (*end && (*end)->message == failed_message(probe::kind::liveness) &&
-                            now - (*end)->finished_at.value_or(model::time{}).at < policy.window)
+                            elapsed((*end)->finished_at.value_or(model::time{}).at, now) < policy.window)
                             down.push_back(h.uid());
             }
         }
         std::erase_if(guards_, [&](auto const& g) {
             return std::ranges::all_of(
-                g.second.recent, [&](auto const& x) { return now - x.at >= policy.window; });
+                g.second.recent, [&](auto const& x) { return elapsed(x.at, now) >= policy.window; });
         });
         auto& guard = guards_[owner.empty() ? e.object.uid() : owner];
         std::vector<observation> out;

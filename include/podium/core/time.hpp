@@ -16,4 +16,22 @@ using time_point = std::chrono::sys_time<duration>;
 /// Later than every deadline: "never" as a value that still compares.
 inline constexpr time_point never = time_point::max();
 
+/// `from + wait`; where that is beyond the ends of time, the end.
+[[nodiscard]] constexpr time_point later(time_point from, duration wait) noexcept
+{
+    duration::rep out = 0;
+    if (__builtin_add_overflow(from.time_since_epoch().count(), wait.count(), &out))
+        return wait < duration::zero() ? time_point::min() : never;
+    return time_point(duration(out));
+}
+
+/// `now - from`; the longest duration of its sign where that does not fit.
+[[nodiscard]] constexpr duration elapsed(time_point from, time_point now) noexcept
+{
+    duration::rep out = 0;
+    if (__builtin_sub_overflow(now.time_since_epoch().count(), from.time_since_epoch().count(), &out))
+        return now < from ? duration::min() : duration::max();
+    return duration(out);
+}
+
 }  // namespace podium::v0

@@ -22,12 +22,6 @@ namespace detail {
 /// A policy that was never validated may ask for no pause at all; it gets this one instead of a busy loop.
 inline constexpr duration least_wait = std::chrono::milliseconds(1);
 
-/// `from + wait`, or `never` where that does not fit.
-[[nodiscard]] constexpr time_point later(time_point from, duration wait) noexcept
-{
-    return wait > duration::zero() && from > never - wait ? never : from + wait;
-}
-
 }  // namespace detail
 
 /// The memory of one probe. `due` and `deadline` are `never` while there is nothing to wait for.
@@ -74,8 +68,8 @@ struct tally {
 [[nodiscard]] constexpr check begin(policy const& p, check c, time_point now) noexcept
 {
     c.sequence = c.sequence + 1 == 0 ? 1 : c.sequence + 1;
-    c.deadline = detail::later(now, std::max(p.timeout, detail::least_wait));
-    c.due = detail::later(now, std::max(p.period, detail::least_wait));
+    c.deadline = later(now, std::max(p.timeout, detail::least_wait));
+    c.due = later(now, std::max(p.period, detail::least_wait));
     return c;
 }
 

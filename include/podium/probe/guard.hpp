@@ -62,8 +62,8 @@ template<class Member>
 [[nodiscard]] permission ask(guard_policy const& p, guard<Member>& g, Member const& who, std::int64_t size,
     std::type_identity_t<std::span<Member const>> down, time_point now)
 {
-    std::erase_if(
-        g.recent, [&](auto const& x) { return x.who == who || (now >= x.at && now - x.at >= p.window); });
+    std::erase_if(g.recent,
+        [&](auto const& x) { return x.who == who || (now >= x.at && elapsed(x.at, now) >= p.window); });
     auto const elsewhere = [&](Member const& m) { return std::ranges::find(down, m) != down.end(); };
     permission out;
     out.limit = std::max<std::int64_t>(1, p.budget.scaled(std::max<std::int64_t>(size, 0), rounding::up));

@@ -90,10 +90,10 @@ namespace detail {
 /// When the first check of an instance starts.
 [[nodiscard]] constexpr time_point first(monitor const& m, policy const& p) noexcept
 {
-    auto const share = p.period.count() / (std::int64_t{1} << 32) * m.spread +
-        ((p.period.count() % (std::int64_t{1} << 32)) * m.spread >> 32);
+    auto const period = static_cast<std::uint64_t>(std::max(p.period, duration::zero()).count());
+    auto const share = (period >> 32) * m.spread + ((period & 0xffff'ffff) * m.spread >> 32);
     auto const from = std::max(later(m.running_since, p.initial_delay), m.running_since);
-    return later(from, duration(std::max<std::int64_t>(share, 0)));
+    return later(from, duration(static_cast<duration::rep>(share)));
 }
 
 }  // namespace detail
@@ -137,7 +137,7 @@ struct stepped {
     m.liveness.current = initial(kind::liveness);
     m.liveness.leaning = verdict::unknown;
     m.liveness.run = 0;
-    m.liveness.due = detail::later(now, std::max(p.liveness->period, detail::least_wait));
+    m.liveness.due = later(now, std::max(p.liveness->period, detail::least_wait));
     return m;
 }
 

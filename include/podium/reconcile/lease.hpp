@@ -127,25 +127,6 @@ struct election_stepped {
     return "unknown";
 }
 
-namespace detail {
-
-/// How long ago, never negative, never overflowing.
-[[nodiscard]] constexpr duration age(time_point since, time_point now) noexcept
-{
-    duration::rep out = 0;
-    if (now <= since)
-        return duration::zero();
-    if (__builtin_sub_overflow(now.time_since_epoch().count(), since.time_since_epoch().count(), &out))
-        return duration::max();
-    return duration(out);
-}
-[[nodiscard]] constexpr time_point after(time_point from, duration wait) noexcept
-{
-    return wait > duration::zero() && from > never - wait ? never : from + std::max(wait, duration::zero());
-}
-
-}  // namespace detail
-
 /// "held by b in term 3, seen to change 4 s ago, believed for 15 s".
 [[nodiscard]] inline std::string explain(
     election_policy const& p, election const& e, election_verdict v, time_point now)
@@ -158,7 +139,7 @@ namespace detail {
     };
     auto const believed = e.seen->lasts > duration::zero() ? e.seen->lasts : p.lease_duration;
     out += ": " + (e.seen->holder.empty() ? "held by nobody" : "held by " + e.seen->holder) + " in term " +
-        std::to_string(e.seen->term) + ", seen to change " + whole(detail::age(e.changed_at, now)) +
+        std::to_string(e.seen->term) + ", seen to change " + whole(elapsed(e.changed_at, now)) +
         " ago, believed for " + whole(believed);
     return out;
 }
@@ -232,7 +213,7 @@ inline election_stepped step(election_policy const& p, std::string_view self, el
             }
         }
     }
-    if (e.leads && detail::age(e.renewed_at, now) >= p.renew_deadline) {
+    if (e.leads && elapsed(e.renewed_at, now) >= p.renew_deadline) {
         lead(false);
         todo.why = election_verdict::cut_off;
     }
@@ -244,7 +225,7 @@ inline election_stepped step(election_policy const& p, std::string_view self, el
         e.writing = l;
         e.waits = true;
         e.asked_at = now;
-        e.try_at = detail::after(now, std::max(p.retry_period, duration(std::chrono::milliseconds(1))));
+        e.try_at = later(now, std::max(p.retry_period, duration(std::chrono::milliseconds(1))));
         todo.write = std::move(l);
         todo.takes_term = takes;
     };
@@ -263,19 +244,19 @@ inline election_stepped step(election_policy const& p, std::string_view self, el
         todo.why = election_verdict::leads;
         if (!e.waits && now >= e.try_at)
             write(std::string(self), seen.new_term);
-        todo.wake_at = std::min(detail::after(e.renewed_at, p.renew_deadline), e.waits ? never : e.try_at);
+        todo.wake_at = std::min(later(e.renewed_at, p.renew_deadline), e.waits ? never : e.try_at);
         return {std::move(e), std::move(todo)};
     }
     if (!e.read || e.waits)
         return {std::move(e), std::move(todo)};
     auto const believed = e.seen && e.seen->lasts > duration::zero() ? e.seen->lasts : p.lease_duration;
-    bool const free = !e.seen || e.seen->holder.empty() || detail::age(e.changed_at, now) >= believed;
+    bool const free = !e.seen || e.seen->holder.empty() || elapsed(e.changed_at, now) >= believed;
     if (todo.why == election_verdict::not_read)
         todo.why = free ? election_verdict::taking : election_verdict::held;
     if (free && now >= e.try_at)
         write(std::string(self), true);
     else
-        todo.wake_at = free ? e.try_at : std::max(e.try_at, detail::after(e.changed_at, believed));
+        todo.wake_at = free ? e.try_at : std::max(e.try_at, later(e.changed_at, believed));
     return {std::move(e), std::move(todo)};
 }
 

@@ -357,7 +357,7 @@ private:
             need(id, p);
             return;
         }
-        need_at(id, now > time_point::max() - delay ? time_point::max() : now + delay, p);
+        need_at(id, later(now, delay), p);
     }
 
     [[nodiscard]] bool holds(detail::ranks::entry const& e) const

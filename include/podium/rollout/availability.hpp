@@ -20,7 +20,7 @@ namespace podium::inline v0::rollout {
         return never;
     if (min_ready <= duration::zero())
         return *ready_since;
-    return *ready_since > never - min_ready ? never : *ready_since + min_ready;
+    return later(*ready_since, min_ready);
 }
 
 /// Whether a pod that is ready since `ready_since` counts. Without a minimum, ready is enough.

@@ -520,7 +520,7 @@ private:
                 base = st.replicas;
             if (base <= 0)
                 return 0;
-            fraction = scaled(size, max_replicas(), base) - size;
+            fraction = std::int64_t{narrow(scaled(size, max_replicas(), base))} - size;
         }
         return to_add > 0 ? std::min(fraction, allowed) : std::max(fraction, allowed);
     }
@@ -651,8 +651,7 @@ private:
 
     constexpr time_point deadline(condition const& c) const
     {
-        auto const wait = *d.progress_deadline;
-        return wait > duration::zero() && c.last_update > never - wait ? never : c.last_update + wait;
+        return later(c.last_update, *d.progress_deadline);
     }
 
     constexpr void judge_progress(status& next) const

@@ -75,7 +75,7 @@ constexpr void count_neighbours(std::span<candidate> pods, std::span<std::string
 [[nodiscard]] constexpr bool goes_before(candidate const& a, candidate const& b, time_point now) noexcept
 {
     auto const bucket = [now](time_point since) {  // floor(log2(age)), -1 for no age
-        auto const age = now > since ? (now - since).count() : 0;
+        auto const age = now > since ? elapsed(since, now).count() : 0;
         return std::bit_width(static_cast<std::uint64_t>(age));
     };
     if (a.node.empty() != b.node.empty())
