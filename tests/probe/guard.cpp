@@ -48,6 +48,18 @@ TEST_CASE("probe: members that are down anyway count, each once, and nobody coun
     }
 }
 
+TEST_CASE("probe: who is refused was restarted all the same, if that was within the window")
+{
+    probe::guard<> g;
+    auto const ask = [&](std::uint64_t who, std::int64_t budget, std::vector<std::uint64_t> const& down) {
+        return probe::ask({.budget = budget}, g, who, 9, down, time_point{1s}).granted;
+    };
+    CHECK(ask(1, 2, {}));
+    CHECK_FALSE(ask(1, 2, {7, 8}));  // two others are down by now
+    CHECK(ask(2, 2, {}));
+    CHECK_FALSE(ask(3, 2, {}));  // 1 and 2
+}
+
 TEST_CASE("probe: a guard answers for any budget, fleet and clock")
 {
     using limits = std::numeric_limits<std::int64_t>;

@@ -62,18 +62,19 @@ template<class Member>
 [[nodiscard]] permission ask(guard_policy const& p, guard<Member>& g, Member const& who, std::int64_t size,
     std::type_identity_t<std::span<Member const>> down, time_point now)
 {
-    std::erase_if(g.recent,
-        [&](auto const& x) { return x.who == who || (now >= x.at && elapsed(x.at, now) >= p.window); });
+    std::erase_if(g.recent, [&](auto const& x) { return now >= x.at && elapsed(x.at, now) >= p.window; });
     auto const elsewhere = [&](Member const& m) { return std::ranges::find(down, m) != down.end(); };
     permission out;
     out.limit = std::max<std::int64_t>(1, p.budget.scaled(std::max<std::int64_t>(size, 0), rounding::up));
     for (auto const& x : g.recent)
-        out.down += !elsewhere(x.who);
+        out.down += x.who != who && !elsewhere(x.who);
     for (auto const& m : down)
         out.down += m != who && &*std::ranges::find(down, m) == &m;  // the first of its like
     out.granted = out.down < out.limit;
-    if (out.granted)
-        g.recent.push_back({who, now});
+    if (!out.granted)
+        return out;
+    std::erase_if(g.recent, [&](auto const& x) { return x.who == who; });
+    g.recent.push_back({who, now});
     return out;
 }
 
