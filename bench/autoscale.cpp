@@ -1,3 +1,5 @@
+#include "allocations.hpp"
+
 // What a decision of the autoscaler costs: from pods and an answer of metrics in memory to a size, reasons
 // and the next state (hpa/..., the workloads that Kubernetes' own controller is timed on). It allocates
 // nothing, which is counted here.
@@ -8,35 +10,12 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <functional>
 #include <map>
-#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
-
-namespace {
-std::size_t allocations = 0;
-}  // namespace
-
-// Not inlined, or gcc 12 sees malloc beside delete and warns.
-[[gnu::noinline]] void* operator new(std::size_t n)
-{
-    ++allocations;
-    if (void* const p = std::malloc(n))
-        return p;
-    throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* p) noexcept
-{
-    std::free(p);
-}
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept
-{
-    std::free(p);
-}
 
 namespace autoscale = podium::autoscale;
 using namespace std::chrono_literals;

@@ -1,31 +1,10 @@
+#include "allocations.hpp"
+
 #include <podium/probe.hpp>
 
 #include <benchmark/benchmark.h>
 #include <cstddef>
-#include <cstdlib>
-#include <new>
 #include <vector>
-
-namespace {
-std::size_t allocations = 0;
-}  // namespace
-
-// Not inlined, or gcc 12 sees malloc beside delete and warns.
-[[gnu::noinline]] void* operator new(std::size_t n)
-{
-    ++allocations;
-    if (void* const p = std::malloc(n))
-        return p;
-    throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* p) noexcept
-{
-    std::free(p);
-}
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept
-{
-    std::free(p);
-}
 
 namespace probe = podium::probe;
 

@@ -1,3 +1,5 @@
+#include "allocations.hpp"
+
 // What a rollout costs: the whole controller over a view (deployment/..., the workloads that Kubernetes' own
 // controller is timed on), and its decisions alone. A step allocates nothing, which is counted here.
 #include <podium/controllers/deployments.hpp>
@@ -8,31 +10,8 @@
 #include <benchmark/benchmark.h>
 #include <chrono>
 #include <cstddef>
-#include <cstdlib>
-#include <new>
 #include <string>
 #include <vector>
-
-namespace {
-std::size_t allocations = 0;
-}  // namespace
-
-// Not inlined, or gcc 12 sees malloc beside delete and warns.
-[[gnu::noinline]] void* operator new(std::size_t n)
-{
-    ++allocations;
-    if (void* const p = std::malloc(n))
-        return p;
-    throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* p) noexcept
-{
-    std::free(p);
-}
-[[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept
-{
-    std::free(p);
-}
 
 namespace rollout = podium::rollout;
 namespace reconcile = podium::reconcile;
