@@ -65,22 +65,22 @@ std::string decimal_text(uint128 v);
 
 /// Powers of 1000, or of 1024, that a suffix begins with; 0 for the sign of an exponent.
 inline constexpr std::int8_t no_suffix = 127;
+inline constexpr auto thousands_from_64 = [] {
+    std::array<std::int8_t, 64> out{};
+    out.fill(no_suffix);
+    constexpr std::string_view small = "num", large = "kMGTPE";
+    for (std::size_t i = 0; i < 3; ++i)
+        out[static_cast<std::size_t>(small[i] - 64)] = static_cast<std::int8_t>(static_cast<int>(i) - 3);
+    for (std::size_t i = 0; i < 6; ++i)
+        out[static_cast<std::size_t>(large[i] - 64)] = static_cast<std::int8_t>(i + 1);
+    out['K' - 64] = 1;
+    out['e' - 64] = 0;
+    return out;
+}();
 constexpr std::int8_t thousands_of(char c) noexcept
 {
-    constexpr auto table = [] {
-        std::array<std::int8_t, 64> out{};
-        out.fill(no_suffix);
-        constexpr std::string_view small = "num", large = "kMGTPE";
-        for (std::size_t i = 0; i < 3; ++i)
-            out[static_cast<std::size_t>(small[i] - 64)] = static_cast<std::int8_t>(static_cast<int>(i) - 3);
-        for (std::size_t i = 0; i < 6; ++i)
-            out[static_cast<std::size_t>(large[i] - 64)] = static_cast<std::int8_t>(i + 1);
-        out['K' - 64] = 1;
-        out['e' - 64] = 0;
-        return out;
-    }();
     auto const at = static_cast<unsigned char>(c) - 64u;
-    return at < table.size() ? table[at] : no_suffix;
+    return at < thousands_from_64.size() ? thousands_from_64[at] : no_suffix;
 }
 
 /// 10^0 to 10^18: what the 64-bit path scales by.
@@ -131,9 +131,14 @@ public:
         if (is_short()) {
             auto const m = short_mantissa();
             auto const by = std::int64_t{exponent_} - scale;
+            auto const up = [&](std::int64_t divisor) {
+                return m / divisor + (m % divisor != 0 ? (m < 0 ? -1 : 1) : 0);
+            };
             if (by < 0)
-                return by < -18 ? sign()
-                                : m / short_power(-by) + (m % short_power(-by) != 0 ? (m < 0 ? -1 : 1) : 0);
+                return by == -3 ? up(1000)
+                    : by == -6  ? up(1'000'000)
+                    : by < -18  ? sign()
+                                : up(short_power(-by));
             std::int64_t out = 0;
             if (m == 0 || (by <= 18 && !__builtin_mul_overflow(m, short_power(by), &out)))
                 return out;
@@ -304,8 +309,14 @@ private:
         set_short(a, by < 0 ? exponent_ : other.exponent_, is_zero() ? other.format_ : format_);
         return true;
     }
-    /// What has at most 18 characters and loses nothing; anything else, right or wrong, is false here.
-    [[nodiscard]] constexpr bool read_short(std::string_view text) noexcept;
+    /// What has at most 18 characters and loses nothing; anything else, right or wrong, is not `read`.
+    struct short_amount {  // fits two registers
+        std::int64_t mantissa = 0;
+        std::int32_t exponent = 0;
+        quantity_format format = quantity_format::decimal_si;
+        bool read = false;
+    };
+    [[nodiscard]] static constexpr short_amount read_short(std::string_view text) noexcept;
     [[nodiscard, gnu::cold]] static result<quantity> parse_long(std::string_view text);
     [[nodiscard, gnu::cold]] result<quantity> plus_long(quantity const& other) const
     {
@@ -427,6 +438,8 @@ static_assert(sizeof(quantity) == 24);
 inline std::string detail::decimal_text(uint128 v)
 {
     char buffer[40];
+    if (auto const low = static_cast<std::uint64_t>(v); low == v)
+        return {buffer, std::to_chars(buffer, buffer + sizeof buffer, low).ptr};
     auto* at = buffer + sizeof buffer;
     do
         *--at = static_cast<char>('0' + static_cast<int>(v % 10));
@@ -464,27 +477,19 @@ inline std::optional<suffix> parse_suffix(std::string_view s)
 }
 }  // namespace detail
 
-constexpr bool quantity::read_short(std::string_view text) noexcept
+constexpr quantity::short_amount quantity::read_short(std::string_view text) noexcept
 {
     if (text.empty() || text.size() > 18)
-        return false;
+        return {};
     auto const* at = text.data();
     auto const* const end = at + text.size();
     bool const negative = *at == '-';
     if (negative || *at == '+')
         ++at;
-    // Zeros are counted, and only enter the number when another digit follows.
-    std::int64_t m = 0, zeros = 0;
+    std::int64_t m = 0;
     auto const digits = [&] {
-        for (; at != end && *at >= '0' && *at <= '9'; ++at) {
-            if (*at == '0') {
-                ++zeros;
-                continue;
-            }
-            if (zeros != 0)
-                m *= short_power(std::exchange(zeros, 0));
+        for (; at != end && *at >= '0' && *at <= '9'; ++at)
             m = m * 10 + (*at - '0');
-        }
     };
     digits();
     std::int64_t fraction = 0;
@@ -493,8 +498,6 @@ constexpr bool quantity::read_short(std::string_view text) noexcept
         digits();
         fraction = at - from;
     }
-    if (m == 0)
-        zeros = 0;
 
     auto format = quantity_format::decimal_si;
     std::int64_t exponent = 0;
@@ -502,47 +505,46 @@ constexpr bool quantity::read_short(std::string_view text) noexcept
         auto const left = end - at;
         auto const thousands = static_cast<std::int64_t>(detail::thousands_of(*at));
         if (thousands == detail::no_suffix)
-            return false;
+            return {};
         if (left == 1 && *at != 'K' && *at != 'e') {
             exponent = thousands * 3;
         } else if (left == 2 && at[1] == 'i' && thousands > 0 && *at != 'k') {
             // Whole numbers of units that lose nothing and stay below 2^63.
-            std::int64_t units = 0;
             auto const shift = thousands * 10;
-            if (fraction > 9 || zeros > 18 || __builtin_mul_overflow(m, short_power(zeros), &units) ||
-                units > std::numeric_limits<std::int64_t>::max() >> shift)
-                return false;
-            units <<= shift;
+            if (fraction > 9 || m > std::numeric_limits<std::int64_t>::max() >> shift)
+                return {};
+            auto const units = m << shift;
             if (units < short_power(fraction) && units != 0)
-                return false;
-            set_short(negative ? -units : units, -fraction, quantity_format::binary_si);
-            return true;
+                return {};
+            return {negative ? -units : units, static_cast<std::int32_t>(-fraction),
+                quantity_format::binary_si, true};
         } else if ((*at == 'e' || *at == 'E') && left <= 3) {
             format = quantity_format::decimal_exponent;
             for (auto const* e = at + 1; e != end; ++e) {
                 if (*e < '0' || *e > '9')
-                    return false;
+                    return {};
                 exponent = exponent * 10 + (*e - '0');
             }
             if (left == 1)
-                return false;
+                return {};
         } else {
-            return false;
+            return {};
         }
     }
-    exponent += zeros - fraction;
+    exponent -= fraction;
     if (exponent < -9 && m != 0)
-        return false;
-    set_short(negative ? -m : m, exponent, format);
-    return true;
+        return {};
+    return {negative ? -m : m, static_cast<std::int32_t>(exponent), format, true};
 }
 
 inline result<quantity> quantity::parse(std::string_view text)
 {
-    result<quantity> out;
-    if (!out->read_short(text))
-        out = parse_long(text);
-    return out;
+    if (auto const amount = read_short(text); amount.read) {
+        quantity out;
+        out.set_short(amount.mantissa, amount.exponent, amount.format);
+        return out;
+    }
+    return parse_long(text);
 }
 
 inline result<quantity> quantity::parse_long(std::string_view text)
@@ -629,39 +631,47 @@ inline std::string quantity::text() const
     if (is_zero())
         return "0";
     if (is_short()) {
-        // In normal form, the amount as digits and a suffix, which never is longer than this.
+        // Nearly all amounts are a text that a string holds without an allocation: written where it stays,
+        // since to copy what was just written costs as much again.
+        constexpr std::uint64_t limit = 10'000'000'000;
         auto negative = high_ < 0;
         auto number = negative ? 0 - low_ : low_;
         auto exponent = exponent_;
-        for (; number % 10 == 0 && exponent < std::numeric_limits<std::int32_t>::max(); number /= 10)
+        auto const written = [&](std::uint64_t digits, char first, char second, int length) {
+            std::string out("               ", 15);
+            auto* to = out.data();
+            *to = '-';
+            to = std::to_chars(to + negative, to + 15, digits).ptr;
+            to[0] = first;
+            to[1] = second;
+            out.erase(static_cast<std::size_t>(to + length - out.data()));
+            return out;
+        };
+        if (format_ == quantity_format::binary_si) {
+            for (; exponent < 0 && number % 10 == 0; number /= 10)
+                ++exponent;
+            std::uint64_t whole = 0;
+            if (exponent >= 0 && exponent <= 18 &&
+                !__builtin_mul_overflow(number, static_cast<std::uint64_t>(short_power(exponent)), &whole) &&
+                whole >= 1024) {
+                auto const step = std::min(std::countr_zero(whole) / 10, 6);
+                if (auto const digits = whole >> step * 10; digits < limit)
+                    return written(digits, " KMGTPE"[step], 'i', step > 0 ? 2 : 0);
+            }
+        }
+        if (exponent <= 20 && number < limit) {
+            auto thousands = static_cast<unsigned>(exponent + 9) / 3;
+            number *= static_cast<std::uint64_t>(short_power((exponent + 9) % 3));
+            for (; number % 1000 == 0 && thousands < 9; number /= 1000)
+                ++thousands;
+            if (format_ != quantity_format::decimal_exponent || thousands == 3)
+                return written(number, "num kMGTPE"[thousands], ' ', thousands != 3);
+            if (thousands > 3 && thousands < 7)
+                return written(number, 'e', "369"[thousands - 4], 2);
+        }
+        for (number = negative ? 0 - low_ : low_, exponent = exponent_;
+            number % 10 == 0 && exponent < std::numeric_limits<std::int32_t>::max(); number /= 10)
             ++exponent;
-        char buffer[32];
-        auto* to = buffer;
-        *to = '-';
-        to += negative;
-        std::uint64_t whole = 0;
-        if (format_ == quantity_format::binary_si && exponent >= 0 && exponent <= 18 &&
-            !__builtin_mul_overflow(number, static_cast<std::uint64_t>(short_power(exponent)), &whole) &&
-            whole >= 1024) {
-            auto const step = std::min(std::countr_zero(whole) / 10, 6);
-            to = std::to_chars(to, buffer + sizeof buffer, whole >> step * 10).ptr;
-            to[0] = " KMGTPE"[step];
-            to[1] = 'i';
-            return {buffer, to + (step > 0 ? 2 : 0)};
-        }
-        if (format_ != quantity_format::decimal_exponent && exponent <= 20 &&
-            number < 10'000'000'000'000'000) {
-            auto const thousands = static_cast<unsigned>(exponent + 9) / 3;
-            auto const zeros = static_cast<unsigned>(exponent + 9) % 3;
-            to = std::to_chars(to, buffer + sizeof buffer,
-                number *
-                    (zeros == 0          ? 1u
-                            : zeros == 1 ? 10u
-                                         : 100u))
-                     .ptr;
-            *to = "num kMGTPE"[thousands];
-            return {buffer, to + (thousands != 3)};
-        }
         if (exponent != exponent_) {
             quantity normal;
             normal.set_short(static_cast<std::int64_t>(negative ? 0 - number : number), exponent, format_);

@@ -16,6 +16,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -94,6 +95,20 @@ namespace detail {
         if (differ(i))
             return false;
     return true;
+}
+
+/// `to` = `from`. One that is as long as what it replaces, as the next key often is, is copied word by word.
+inline void assign_text(std::string& to, std::string const& from)
+{
+    auto const n = from.size();
+    if (n != to.size() || n < 8 || n > 64) {
+        to = from;
+        return;
+    }
+    auto const word = [&](std::size_t at) { std::memcpy(to.data() + at, from.data() + at, 8); };
+    for (std::size_t i = 0; i + 8 < n; i += 8)
+        word(i);
+    word(n - 8);
 }
 
 /// Numbered places that stay where they are. The first chunk holds 16, each further one twice the one before.
@@ -309,7 +324,9 @@ private:
             return slots_.size() - 1;
         }
         auto& s = slots_[free_];
-        if constexpr (std::is_assignable_v<Key&, K&&>) {
+        if constexpr (std::same_as<Key, std::string> && std::same_as<K, std::string const&>) {
+            assign_text(s.key, k);
+        } else if constexpr (std::is_assignable_v<Key&, K&&>) {
             s.key = std::forward<K>(k);
         } else {
             Key made(std::forward<K>(k));

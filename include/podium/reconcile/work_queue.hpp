@@ -140,7 +140,8 @@ public:
         s.data.dirty = false;
         s.data.processing = true;
         ++processing_;
-        last_ = id;
+        last_ = &s;
+        last_id_ = id;
         if constexpr (has_figures) {
             --figures_.depth;
             figures_.counts.queue_duration.observe(detail::seconds_between(s.data.times.added, figures_.now));
@@ -154,10 +155,13 @@ public:
     /// last, by the reference that `get` gave.
     bool done(Key const& k)
     {
-        auto const id = last_ != none && &keys_[last_].key == &k ? last_ : keys_.find(k);
-        if (id == none || !keys_[id].data.processing)
+        bool const is_last = last_ != nullptr && &last_->key == &k;
+        auto const id = is_last ? last_id_ : keys_.find(k);
+        if (id == none)
             return false;
-        auto& s = keys_[id];
+        auto& s = is_last ? *last_ : keys_[id];
+        if (!s.data.processing)
+            return false;
         s.data.processing = false;
         --processing_;
         if constexpr (has_figures)
@@ -380,7 +384,8 @@ private:
     detail::delays delays_{};  ///< in nanoseconds
     std::size_t delayed_ = 0;
     std::size_t processing_ = 0;
-    std::uint32_t last_ = none;  ///< the slot handed out last
+    typename slots::slot* last_ = nullptr;
+    std::uint32_t last_id_ = none;  ///< the slot handed out last
     bool shut_ = false;
     [[no_unique_address]] std::conditional_t<has_figures, measured, not_measured> figures_{};
 };
