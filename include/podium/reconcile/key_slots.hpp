@@ -162,6 +162,8 @@ private:
     }
     [[nodiscard]] T* address(std::uint32_t i) const noexcept
     {
+        if (i < first)  // a controller that keeps up has few keys
+            return chunks_[0] + i;
         auto const [chunk, offset] = where(i);
         return chunks_[chunk] + offset;
     }
