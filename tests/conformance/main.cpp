@@ -114,11 +114,14 @@ try {
         }
     }
 
-    std::size_t passed = 0, failed = 0;
+    // The rest of the scheduler is not built yet; anything else without a runner is a mistake.
+    auto const is_to_come = [](std::string const& kind) { return kind.starts_with("scheduler/"); };
+    std::size_t passed = 0, failed = 0, unknown = 0;
     for (auto const& [kind, t] : tallies) {
-        if (t.not_implemented)
+        if (t.not_implemented) {
             std::cout << kind << ": not implemented (" << t.not_implemented << ")\n";
-        else
+            unknown += !is_to_come(kind);
+        } else
             std::cout << kind << ": " << t.passed << '/' << t.passed + t.failed << '\n';
         for (auto const& failure : t.failures)
             std::cout << failure;
@@ -131,8 +134,10 @@ try {
         std::cout << "there is no case in " << folder.string() << '\n';
     if (unreadable)
         std::cout << unreadable << " unreadable\n";
+    if (unknown)
+        std::cout << unknown << " kinds of cases have no runner\n";
     std::cout << passed << " passed, " << failed << " failed\n";
-    return tallies.empty() || unreadable || failed ? 1 : 0;
+    return passed == 0 || unreadable || unknown || failed ? 1 : 0;
 } catch (std::exception const& e) {
     std::cout << e.what() << "\n0 passed, 0 failed\n";
     return 1;

@@ -43,6 +43,30 @@ TEST_CASE("core: where the first failure waits too, it waits the base")
     CHECK(s.retry_at == time_point{23s});
 }
 
+TEST_CASE("core: a back-off stands clocks at both ends of time, and nonsense")
+{
+    using podium::duration;
+    auto const first = time_point::min(), last = podium::never;
+    backoff_policy const policy;
+    // Failed at the beginning of time, and again now: forgotten long ago.
+    CHECK(fail(policy, {10s, first}, time_point{100s}) == backoff_state{10s, time_point{100s}});
+    CHECK(fail(policy, {10s, first}, last) == backoff_state{10s, last});
+    CHECK(fail(policy, {10s, last}, first) == backoff_state{20s, first + 10s});
+    CHECK(fail(policy, {10s, last}, last) == backoff_state{20s, last});
+    CHECK(fail(policy, {duration::min(), last}, time_point{}) == backoff_state{10s, time_point{}});
+    backoff_policy const absurd{.base = duration::max(),
+        .factor = ~std::uint32_t{},
+        .cap = duration::max(),
+        .reset_after = duration::min(),
+        .first_at_once = false};
+    CHECK(fail(absurd, {}, time_point{1ns}) == backoff_state{duration::max(), last});
+    backoff_policy const negative{.base = duration::min(), .cap = duration::min(), .first_at_once = false};
+    CHECK(fail(negative, {}, last) == backoff_state{0s, last});
+    // A clock that goes back does not count as quiet time.
+    auto const twice = fail(policy, fail(policy, {}, time_point{1h}), time_point{1h});
+    CHECK(fail(policy, twice, time_point{}) == backoff_state{40s, time_point{20s}});
+}
+
 TEST_SUITE("property")
 {
     TEST_CASE(

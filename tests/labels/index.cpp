@@ -85,6 +85,34 @@ TEST_CASE("labels::object_index: objects by label, on one's own ids")
     CHECK(robots.size() == 1);
 }
 
+TEST_CASE("labels: as many labels and selectors as anyone sends are found, each once, in order")
+{
+    for (auto const n : {31, 32, 33, 200, 20'000}) {
+        CAPTURE(n);
+        label_map object;
+        labels::selector_index<int> selectors;
+        std::vector<labels::requirement> all;
+        std::vector<int> expected;
+        for (int i = 0; i < n; ++i) {
+            auto const key = "k" + std::to_string(i);
+            object.emplace(key, "v");
+            selectors.put(i, selector::parse(key + "=v").value());
+            selectors.put(n + i, selector::parse(key).value());
+            selectors.put(2 * n + i, selector::parse(key + "=w").value());
+            all.push_back(labels::requirement::make({.key = key, .values = {"v"}}).value());
+            expected.push_back(i);
+        }
+        for (int i = 0; i < n; ++i)
+            expected.push_back(n + i);
+        CHECK(sorted(selectors.match(object)) == expected);
+        labels::object_index<int> objects;
+        objects.put(7, object);
+        object["k0"] = "w";
+        objects.put(8, object);
+        CHECK(objects.select(selector(all)) == std::vector{7});
+    }
+}
+
 TEST_SUITE("property")
 {
     TEST_CASE("labels::object_index: as looking at every object, after any changes")

@@ -62,6 +62,31 @@ labels::expression random_expression(std::mt19937_64& random)
     }
     return e;
 }
+/// What a requirement means, said once more from the field's definition.
+bool is_met(labels::expression const& e, label_map const& set)
+{
+    auto const has = set.count(e.key) > 0;
+    auto const is_one = [&] {
+        return has && std::count(e.values.begin(), e.values.end(), set.at(e.key)) > 0;
+    };
+    auto const number = [](std::string const& text) -> std::optional<long long> {
+        if (text.empty() || text.find_first_not_of("0123456789") != text.npos)
+            return std::nullopt;
+        return std::stoll(text);
+    };
+    switch (e.operator_) {
+    case labels::op::in:
+    case labels::op::equals:
+    case labels::op::double_equals: return is_one();
+    case labels::op::not_in:
+    case labels::op::not_equals: return !is_one();
+    case labels::op::exists: return has;
+    case labels::op::does_not_exist: return !has;
+    default: break;
+    }
+    auto const held = has ? number(set.at(e.key)) : std::nullopt, wanted = number(e.values.at(0));
+    return held && (e.operator_ == labels::op::gt ? *held > *wanted : *held < *wanted);
+}
 label_map random_labels(std::mt19937_64& random)
 {
     label_map out;
@@ -256,7 +281,7 @@ TEST_SUITE("property")
         }
     }
 
-    TEST_CASE("labels: a selector matches what each of its requirements matches, in any container")
+    TEST_CASE("labels: a selector matches what its requirements mean, in any container")
     {
         std::size_t matched = 0;
         for (std::uint64_t seed = 0; seed < 5000; ++seed) {
@@ -267,20 +292,10 @@ TEST_SUITE("property")
             auto const a = labels::requirement::make(e).value(), b = labels::requirement::make(f).value();
             bool const both = selector({a, b}).matches(set);
             matched += both;
-            REQUIRE(both == (a.matches(set) && b.matches(set)));
+            REQUIRE(both == (is_met(e, set) && is_met(f, set)));
             REQUIRE(both ==
                 selector({b, a}).matches(
                     std::vector<std::pair<std::string, std::string>>(set.begin(), set.end())));
-            // A requirement and its opposite split all sets of labels between them.
-            auto opposite = e;
-            if (e.operator_ == labels::op::in || e.operator_ == labels::op::not_in)
-                opposite.operator_ = e.operator_ == labels::op::in ? labels::op::not_in : labels::op::in;
-            else if (e.operator_ == labels::op::exists || e.operator_ == labels::op::does_not_exist)
-                opposite.operator_ =
-                    e.operator_ == labels::op::exists ? labels::op::does_not_exist : labels::op::exists;
-            else
-                continue;
-            REQUIRE(labels::requirement::make(opposite)->matches(set) != a.matches(set));
         }
         REQUIRE(matched > 100);
     }

@@ -220,6 +220,20 @@ TEST_CASE("reconcile: an extra call changes nothing, clocks jump, policies are c
     c.turn(record);
     CHECK(c.todo.wake_at == c.now + 15s);
 
+    // A year ahead and back: the leader notices again when it cannot renew, the candidate when it may lead.
+    record.reset();
+    candidate leader{.name = "leader"}, other{.name = "other"};
+    for (auto const now : {time_point{0s}, time_point{8760h}, time_point{5s}}) {
+        leader.now = other.now = now;
+        leader.turn(record);
+        other.turn(record);
+        record.reset();  // somebody deletes it
+        leader.turn(record);
+        other.turn(record);
+        CHECK(leader.todo.wake_at <= now + 15s);
+        CHECK(other.todo.wake_at <= now + 15s);
+    }
+
     CHECK(validate(election_policy{}));
     auto const wrong =
         validate(election_policy{.lease_duration = 1s, .renew_deadline = 1s, .retry_period = -1s}).error();

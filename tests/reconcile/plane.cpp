@@ -41,6 +41,41 @@ struct done_index {
 };
 using view = reconcile::view<done_index>;
 
+// The least that a store keeps, and the least that a plane drives; and what lacks a part of that.
+struct least_metadata {
+    std::string name{}, namespace_{};
+    friend bool operator==(least_metadata const&, least_metadata const&) = default;
+};
+struct least_kind {
+    static constexpr char const* kind = "Least";
+    least_metadata metadata{};
+    friend bool operator==(least_kind const&, least_kind const&) = default;
+};
+struct without_kind {
+    least_metadata metadata{};
+    friend bool operator==(without_kind const&, without_kind const&) = default;
+};
+struct without_equality {
+    static constexpr char const* kind = "Least";
+    least_metadata metadata{};
+};
+static_assert(reconcile::Kind<least_kind>);
+static_assert(!reconcile::Kind<without_kind>);
+static_assert(!reconcile::Kind<without_equality>);
+
+struct least_controller {
+    plan reconcile(view const&, key const&, time_point) const { return {}; }
+};
+struct changes_itself {
+    plan reconcile(view const&, key const&, time_point) { return {}; }
+};
+struct plans_nothing {
+    void reconcile(view const&, key const&, time_point) const {}
+};
+static_assert(reconcile::Controller<least_controller, view>);
+static_assert(!reconcile::Controller<changes_itself, view>);
+static_assert(!reconcile::Controller<plans_nothing, view>);
+
 /// Keeps as many tasks as the crew's size, in steps that may be cut anywhere.
 struct crews {
     using primary = crew;

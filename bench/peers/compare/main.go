@@ -8,10 +8,12 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -42,6 +44,10 @@ var different = map[string][2]float64{
 	"quantity/parse check": {3471722930, 1558630234},
 	"deployment/rolling_100replicas_fake_client writes_per_rollout": {12, 13},
 }
+
+// What else podium's programs measure beside one of the peers' workloads: shown, and no part of the least ratio. Labels that
+// stay in an embedder's own std::map are looked up there; the workload itself packs them.
+var beside = map[string]string{"selector/match_maps/": "selector/match_1M/"}
 
 // Check values: what both sides must have computed.
 var checks = []string{"check", "hits", "requirements", "milli", "processed", "inserted", "waited_ms", "desired", "proposal", "writes", "size", "pods", "syncs_per_rollout", "writes_per_rollout"}
@@ -160,7 +166,7 @@ func main() {
 	}
 
 	type series struct{ peer, ours, ratio []float64 }
-	all := map[string]*series{}
+	all, extra := map[string]*series{}, map[string]*series{}
 	var order []string
 	wrong := 0
 	for round := 0; round < *rounds; round++ {
@@ -172,6 +178,9 @@ func main() {
 				theirs, mine = runPeer(*peer, a), runOurs(program, a)
 			} else {
 				mine, theirs = runOurs(program, a), runPeer(*peer, a)
+			}
+			if len(theirs) == 0 {
+				fail("the peers' program measured nothing of %q", a.name)
 			}
 			for name, t := range theirs {
 				m, ok := mine[name]
@@ -200,6 +209,22 @@ func main() {
 				s.peer, s.ours = append(s.peer, t.ns), append(s.ours, m.ns)
 				s.ratio = append(s.ratio, t.ns/m.ns)
 			}
+			for ours, peers := range beside {
+				for name, m := range mine {
+					if which, ok := strings.CutPrefix(name, ours); ok {
+						s := extra[name]
+						if s == nil {
+							s = &series{}
+							extra[name] = s
+						}
+						t, ok := theirs[peers+which]
+						if !ok {
+							fail("the peers have no workload %q", peers+which)
+						}
+						s.peer, s.ours, s.ratio = append(s.peer, t.ns), append(s.ours, m.ns), append(s.ratio, t.ns/m.ns)
+					}
+				}
+			}
 		}
 	}
 	fmt.Fprintf(os.Stderr, "\r%40s\r", "")
@@ -215,12 +240,23 @@ func main() {
 	}
 
 	fmt.Printf("%-46s %10s %10s %9s  %-19s %s\n", "workload, time for one operation (median)", "Kubernetes", "podium", "ratio", "least .. most", "goal")
+	for _, g := range goals {
+		for _, a := range areas {
+			if strings.HasPrefix(g.prefix, a.name+"/") && !slices.ContainsFunc(order, func(name string) bool { return strings.HasPrefix(name, g.prefix) }) {
+				fail("no workload has the goal of %q", g.prefix)
+			}
+		}
+	}
 	least, which, missed := 0.0, "", 0
-	for _, name := range order {
-		s := all[name]
+	line := func(name string, s *series, verdict string) {
 		_, theirs, _ := spread(s.peer)
 		_, mine, _ := spread(s.ours)
 		low, ratio, high := spread(s.ratio)
+		fmt.Printf("%-46s %10s %10s %9.1f  %-19s %s\n", name, text(theirs), text(mine), ratio, fmt.Sprintf("%.1f .. %.1f", low, high), verdict)
+	}
+	for _, name := range order {
+		s := all[name]
+		_, ratio, _ := spread(s.ratio)
 		goal, verdict := goalOf(name), ""
 		if goal > 0 {
 			verdict = fmt.Sprintf("%.0f", goal)
@@ -229,13 +265,16 @@ func main() {
 				missed++
 			}
 		}
-		fmt.Printf("%-46s %10s %10s %9.1f  %-19s %s\n", name, text(theirs), text(mine), ratio, fmt.Sprintf("%.1f .. %.1f", low, high), verdict)
+		line(name, s, verdict)
 		if which == "" || ratio < least {
 			least, which = ratio, name
 		}
 	}
-	for name, pair := range different {
-		fmt.Printf("rightly different: %s: podium %.0f, Kubernetes %.0f\n", name, pair[0], pair[1])
+	for _, name := range slices.Sorted(maps.Keys(extra)) {
+		line(name, extra[name], "beside")
+	}
+	for _, name := range slices.Sorted(maps.Keys(different)) {
+		fmt.Printf("rightly different: %s: podium %.0f, Kubernetes %.0f\n", name, different[name][0], different[name][1])
 	}
 	if missed > 0 {
 		fmt.Printf("%d goals missed\n", missed)

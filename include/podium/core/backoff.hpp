@@ -14,6 +14,7 @@
 
 namespace podium::inline v0 {
 
+/// How long to wait after each failure, and when failures are forgotten.
 struct backoff_policy {
     duration base = std::chrono::seconds(10);         ///< the first wait, > 0
     std::uint32_t factor = 2;                         ///< each wait is this many times the one before, >= 1
@@ -23,6 +24,7 @@ struct backoff_policy {
     friend bool operator==(backoff_policy const&, backoff_policy const&) = default;
 };
 
+/// What is remembered of one thing that may fail; a default one has not failed.
 struct backoff_state {
     duration next_wait{};   ///< what one more failure will wait; 0: no failure is remembered
     time_point retry_at{};  ///< when the next try is (or was) due after the latest failure
@@ -31,16 +33,17 @@ struct backoff_state {
 
 /// One more failure at `now`; the next try is due at `retry_at` of what is returned. A failure more than
 /// `reset_after` after the last try began counts as the first. Success is no call: it is the quiet
-/// time that forgets. O(1), saturates at the cap.
+/// time that forgets. O(1), saturates at the cap and at the ends of time; a base or cap below zero is zero.
 [[nodiscard]] constexpr backoff_state fail(
     backoff_policy const& p, backoff_state const& s, time_point now) noexcept
 {
     auto const factor = static_cast<duration::rep>(std::max<std::uint32_t>(p.factor, 1));
-    auto const grown = [&](duration wait) { return wait > p.cap / factor ? p.cap : wait * factor; };
-    auto const base = std::min(p.base, p.cap);
-    if (s.next_wait == duration{} || (now > s.retry_at && now - s.retry_at > p.reset_after))
-        return p.first_at_once ? backoff_state{base, now} : backoff_state{grown(base), now + base};
-    return {grown(s.next_wait), now + s.next_wait};
+    auto const cap = std::max(p.cap, duration::zero());
+    auto const grown = [&](duration wait) { return wait > cap / factor ? cap : wait * factor; };
+    auto const base = std::clamp(p.base, duration::zero(), cap);
+    if (s.next_wait <= duration::zero() || (now > s.retry_at && elapsed(s.retry_at, now) > p.reset_after))
+        return p.first_at_once ? backoff_state{base, now} : backoff_state{grown(base), later(now, base)};
+    return {grown(s.next_wait), later(now, s.next_wait)};
 }
 
 }  // namespace podium::v0

@@ -50,6 +50,7 @@ enum class errc : std::uint8_t {
     return "unknown";
 }
 
+/// What went wrong, where, and what else did.
 struct error {
     errc code = errc::internal;
     std::string message{};         ///< what was expected, or what happened

@@ -16,11 +16,13 @@
 
 namespace podium::inline v0 {
 
+/// Which whole number of things a percentage is; the caller names it, for neither is right everywhere.
 enum class rounding : std::uint8_t {
     up,    ///< to the next larger integer
     down,  ///< to the next smaller integer
 };
 
+/// A number of things, or hundredths of a total that is known later: "25%".
 struct int_or_percent {
     enum class kind : std::uint8_t { number, percent };
 

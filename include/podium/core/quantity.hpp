@@ -7,8 +7,9 @@
 /// 24 bytes, trivially copyable; arithmetic allocates nothing.
 ///
 /// Source: Kubernetes v1.35.4, apimachinery pkg/api/resource: grammar, canonical form, rounding, and
-/// that amounts with a binary suffix end at 2^63-1. Two defects there are not taken over: negative
-/// amounts beyond 18 digits round (and wrap) wrongly, and exponents wrap at 32 bits.
+/// that amounts with a binary suffix end at 2^63-1. Three defects there are not taken over: negative
+/// amounts beyond 18 digits round (and wrap) wrongly, exponents wrap at 32 bits, and whole thousands of
+/// E print without their suffix ("1000E").
 
 #include <podium/core/result.hpp>
 
@@ -99,6 +100,7 @@ enum class quantity_format : std::uint8_t {
     decimal_exponent,  ///< e3, e-6: powers of 1000
 };
 
+/// An exact amount; its format says how it is written.
 class quantity {
 public:
     /// Longer input is refused.

@@ -12,6 +12,7 @@
 
 namespace podium::inline v0 {
 
+/// The generator; equal seeds give equal numbers.
 class splitmix64 {
 public:
     using result_type = std::uint64_t;

@@ -10,6 +10,7 @@
 
 namespace podium::inline v0 {
 
+/// A time span, and a moment on whatever clock the caller has: both in whole nanoseconds of 64 bits.
 using duration = std::chrono::nanoseconds;
 using time_point = std::chrono::sys_time<duration>;
 

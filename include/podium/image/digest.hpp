@@ -42,6 +42,7 @@ enum class algorithm : std::uint8_t { sha256, sha384, sha512 };
     return 0;
 }
 
+/// The name of a content: an algorithm and what it makes of the bytes.
 struct digest {
     image::algorithm algorithm = image::algorithm::sha256;
     std::string hex{};  ///< lower case, `hex_length(algorithm)` digits

@@ -27,6 +27,7 @@
 
 namespace podium::inline v0::image {
 
+/// What an image runs on, as an index lists it.
 struct platform {
     std::string os{};            ///< "linux"
     std::string architecture{};  ///< "amd64", "arm64", "arm"

@@ -22,6 +22,7 @@
 
 namespace podium::inline v0::image {
 
+/// Where an image is and which one, normalised.
 struct reference {
     std::string domain{};  ///< "ghcr.io", "localhost:5000", "[::1]:80"; empty when the text has none
     std::string path{};    ///< "library/redis", at most 255 characters

@@ -372,10 +372,11 @@ private:
 
     [[nodiscard]] std::optional<std::string_view> value_of(record const& r, std::uint32_t key) const
     {
-        for (auto const l : r.labels)
-            if (names_[l].key == key)
-                return names_[l].value;
-        return std::nullopt;
+        auto const at = std::partition_point(
+            r.labels.begin(), r.labels.end(), [&](std::uint32_t l) { return names_[l].key < key; });
+        if (at == r.labels.end() || names_[*at].key != key)
+            return std::nullopt;
+        return names_[*at].value;
     }
 
     struct start {
@@ -622,7 +623,7 @@ public:
 
     /// visit(id) for each selector of the partition that matches the labels. Costs a hash look-up or two for
     /// each label, and a match for each selector filed there; selectors that ask for no label or key (only
-    /// `!=`, `notin`, `!`, or everything) are all tried. Allocates nothing unless more than 64 of the labels'
+    /// `!=`, `notin`, `!`, or everything) are all tried. Allocates nothing unless more than 32 of the labels'
     /// files are not empty.
     template<LabelSet L, std::invocable<Id const&> Visit>
     void match(std::string_view partition, L const& labels, Visit&& visit) const
@@ -691,21 +692,28 @@ private:
         {
             cursor c{&s};
             c.load();
-            if (count_ < few_.size())
+            if (count_ < few_.size()) {
                 few_[count_++] = c;
-            else
+            } else {
                 many_.push_back(c);
+                std::push_heap(many_.begin(), many_.end(), later);
+            }
         }
         std::optional<slot> next()
         {
-            std::uint64_t least = cursor::over;
-            each([&](cursor& c) { least = std::min(least, c.now); });
+            auto least = many_.empty() ? cursor::over : many_.front().now;
+            for (std::size_t i = 0; i < count_; ++i)
+                least = std::min(least, few_[i].now);
             if (least == cursor::over)
                 return std::nullopt;
-            each([&](cursor& c) {
-                if (c.now == least)
-                    c.advance();
-            });
+            for (std::size_t i = 0; i < count_; ++i)
+                if (few_[i].now == least)
+                    few_[i].advance();
+            while (!many_.empty() && many_.front().now == least) {
+                std::pop_heap(many_.begin(), many_.end(), later);
+                many_.back().advance();
+                std::push_heap(many_.begin(), many_.end(), later);
+            }
             return static_cast<slot>(least);
         }
 
@@ -735,17 +743,11 @@ private:
                 load();
             }
         };
-        template<class F>
-        void each(F const& f)
-        {
-            for (std::size_t i = 0; i < count_; ++i)
-                f(few_[i]);
-            for (auto& c : many_)
-                f(c);
-        }
+        static bool later(cursor const& a, cursor const& b) noexcept { return a.now > b.now; }
+
         std::array<cursor, 32> few_;
         std::size_t count_ = 0;
-        std::vector<cursor> many_{};
+        std::vector<cursor> many_{};  // the rest, as a heap
     };
 
     /// The requirement whose values have the fewest selectors so far; else one that asks for a key.

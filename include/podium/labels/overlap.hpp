@@ -30,6 +30,7 @@
 
 namespace podium::inline v0::labels {
 
+/// Labels that prove an answer.
 using witness_labels = std::map<std::string, std::string>;
 
 /// Labels that `a` matches; nothing if there are none such.

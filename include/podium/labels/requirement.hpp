@@ -29,6 +29,7 @@ concept LabelSet = requires(L const& labels) {
     labels.begin() != labels.end();
 };
 
+/// How a requirement compares: Kubernetes' operators, and those of the text form.
 enum class op : std::uint8_t {
     in,              ///< has one of the values
     not_in,          ///< has none of the values, or not the key

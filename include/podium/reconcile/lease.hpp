@@ -67,6 +67,7 @@ struct election {
     friend bool operator==(election const&, election const&) = default;
 };
 
+/// What a candidate was told since its last step.
 struct election_seen {
     enum class answer : std::uint8_t {
         done,     ///< the write took place
@@ -93,6 +94,7 @@ enum class election_verdict : std::uint8_t {
     resigned,
 };
 
+/// What a candidate is to do now, and why.
 struct election_todo {
     std::optional<lease> write{};  ///< in the place of what was seen, guarded by that; answer it
     bool takes_term = false;  ///< the write begins a term: write the term's object in the same transaction
@@ -102,6 +104,7 @@ struct election_todo {
     friend bool operator==(election_todo const&, election_todo const&) = default;
 };
 
+/// A step: the state to keep, and what to do.
 struct election_stepped {
     election next{};
     election_todo todo{};
@@ -172,6 +175,11 @@ inline election_stepped step(election_policy const& p, std::string_view self, el
     using answer = election_seen::answer;
     election e = before;
     election_todo todo;
+    // A clock that went ahead and came back must not keep anybody waiting for as long as it was wrong.
+    auto const retry = std::max(p.retry_period, duration(std::chrono::milliseconds(1)));
+    for (auto* const seen_at : {&e.changed_at, &e.renewed_at, &e.asked_at})
+        *seen_at = std::min(*seen_at, now);
+    e.try_at = std::min(e.try_at, later(now, retry));
     auto const lead = [&](bool leads) {
         if (e.leads == leads)
             return;
@@ -225,7 +233,7 @@ inline election_stepped step(election_policy const& p, std::string_view self, el
         e.writing = l;
         e.waits = true;
         e.asked_at = now;
-        e.try_at = later(now, std::max(p.retry_period, duration(std::chrono::milliseconds(1))));
+        e.try_at = later(now, retry);
         todo.write = std::move(l);
         todo.takes_term = takes;
     };

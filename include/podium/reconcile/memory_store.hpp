@@ -20,6 +20,7 @@
 
 namespace podium::inline v0::reconcile {
 
+/// A `Store` in memory: what tests, simulations and one process need.
 class memory_store {
 public:
     /// `history`: how many changes are kept for watchers; the newest revision is always kept whole.

@@ -42,6 +42,7 @@ struct transaction {
     std::span<operation const> writes{};
 };
 
+/// What a reconcile wants: writes that take place together or not at all, and when to look again.
 class plan {
 public:
     std::vector<operation> guards{};

@@ -53,6 +53,7 @@
 
 namespace podium::inline v0::reconcile {
 
+/// What turns a view into a plan for a key; the parts that are optional stand above.
 template<class C, class View>
 concept Controller = requires(C const& c, View const& v, key const& which, time_point now) {
     { c.reconcile(v, which, now) } -> std::same_as<plan>;

@@ -169,14 +169,15 @@ private:
 };
 
 /// `per_second` tries on average, `burst` at once; a try beyond that reserves a later one. Within any time t,
-/// at most `burst + t x per_second` tries come due; while a clock that went back catches up, t stands still.
-/// A rate that is not above 0 fills nothing; without any burst nothing is ever let through.
+/// at most `burst + t x per_second` tries come due, t being how far the clock went ahead in all: one that
+/// goes back fills nothing, and fills again from where it is then, so a blip costs nobody its length. A rate
+/// that is not above 0 fills nothing; without any burst nothing is ever let through.
 class token_bucket {
 public:
     /// What a bucket remembers; a default one is as it was made.
     struct saved {
         double used = 0;  ///< tokens gone from a full bucket; more than the burst where tries were reserved
-        time_point at = time_point::min();  ///< the latest time it has seen
+        time_point at = time_point::min();  ///< when it was last asked
         friend bool operator==(saved const&, saved const&) = default;
     };
 
@@ -191,7 +192,9 @@ public:
     {
         if (burst_ == 0)
             return duration::max();
-        if (now > state_.at) {
+        if (now < state_.at) {
+            state_.at = now;
+        } else if (now > state_.at) {
             auto const ns = [](time_point t) {
                 return static_cast<std::uint64_t>(t.time_since_epoch().count());
             };
@@ -261,9 +264,11 @@ private:
     B b_;
 };
 
+/// What Kubernetes' controllers use: exponential by key, joined with a bucket for all.
 template<class Key, class Hash = key_hash<Key>>
 using default_limiter = later_of<exponential_limiter<Key, Hash>, token_bucket>;
 
+/// With their figures: 5 ms doubling to 1000 s, and 10 tries a second with a burst of 100.
 template<class Key, class Hash = key_hash<Key>>
 [[nodiscard]] default_limiter<Key, Hash> make_default_limiter()
 {
