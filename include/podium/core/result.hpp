@@ -5,14 +5,15 @@
 /// `value()` on an error throws `bad_result`: a promise was broken. Input that is merely wrong is
 /// branched on: `if (auto q = quantity::parse(text)) use(*q); else report(q.error());`
 ///
-/// Source: the interface is std::expected's (C++23, [expected.object]), for one error type.
+/// Source: the interface is std::expected's (C++23, [expected.object]), for one error type; what is given to
+/// `and_then` and the like is called, so a pointer to a member is not taken (<functional> would cost more
+/// than all of this).
 
 #include <podium/core/assert.hpp>
 #include <podium/core/error.hpp>
 
 #include <concepts>
 #include <exception>
-#include <functional>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -101,14 +102,14 @@ public:
         F&& f) const& -> std::remove_cvref_t<std::invoke_result_t<F, T const&>>
     {
         if (has_value())
-            return std::invoke(std::forward<F>(f), **this);
+            return std::forward<F>(f)(**this);
         return error();
     }
     template<class F>
     [[nodiscard]] constexpr auto and_then(F&& f) && -> std::remove_cvref_t<std::invoke_result_t<F, T&&>>
     {
         if (has_value())
-            return std::invoke(std::forward<F>(f), std::move(**this));
+            return std::forward<F>(f)(std::move(**this));
         return std::move(*this).error();
     }
 
@@ -120,10 +121,10 @@ public:
         if (!has_value())
             return error();
         if constexpr (std::is_void_v<std::invoke_result_t<F, T const&>>) {
-            std::invoke(std::forward<F>(f), **this);
+            std::forward<F>(f)(**this);
             return {};
         } else {
-            return std::invoke(std::forward<F>(f), **this);
+            return std::forward<F>(f)(**this);
         }
     }
     template<class F>
@@ -133,10 +134,10 @@ public:
         if (!has_value())
             return std::move(*this).error();
         if constexpr (std::is_void_v<std::invoke_result_t<F, T&&>>) {
-            std::invoke(std::forward<F>(f), std::move(**this));
+            std::forward<F>(f)(std::move(**this));
             return {};
         } else {
-            return std::invoke(std::forward<F>(f), std::move(**this));
+            return std::forward<F>(f)(std::move(**this));
         }
     }
 
@@ -144,7 +145,7 @@ public:
     template<class F>
     [[nodiscard]] constexpr result or_else(F&& f) const&
     {
-        return has_value() ? *this : static_cast<result>(std::invoke(std::forward<F>(f), error()));
+        return has_value() ? *this : static_cast<result>(std::forward<F>(f)(error()));
     }
 
     friend constexpr bool operator==(result const&, result const&) = default;
@@ -202,7 +203,7 @@ public:
     [[nodiscard]] auto and_then(F&& f) const -> std::remove_cvref_t<std::invoke_result_t<F>>
     {
         if (has_value())
-            return std::invoke(std::forward<F>(f));
+            return std::forward<F>(f)();
         return *error_;
     }
     template<class F>
@@ -211,16 +212,16 @@ public:
         if (error_)
             return *error_;
         if constexpr (std::is_void_v<std::invoke_result_t<F>>) {
-            std::invoke(std::forward<F>(f));
+            std::forward<F>(f)();
             return {};
         } else {
-            return std::invoke(std::forward<F>(f));
+            return std::forward<F>(f)();
         }
     }
     template<class F>
     [[nodiscard]] result or_else(F&& f) const
     {
-        return error_ ? static_cast<result>(std::invoke(std::forward<F>(f), *error_)) : *this;
+        return error_ ? static_cast<result>(std::forward<F>(f)(*error_)) : *this;
     }
 
     friend bool operator==(result const&, result const&) = default;

@@ -9,7 +9,6 @@
 
 #include <compare>
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
