@@ -6,6 +6,7 @@
 #include <podium/schedule/node.hpp>
 #include <podium/schedule/pipeline.hpp>
 #include <podium/schedule/plugin.hpp>
+#include <podium/schedule/pod_queue.hpp>
 #include <podium/schedule/resources.hpp>
 #include <podium/schedule/scheduler.hpp>
 #include <podium/schedule/snapshot.hpp>
