@@ -1,3 +1,4 @@
+#include <podium/autoscale/scaler.hpp>
 #include <podium/rollout/deployment.hpp>
 
 #include <array>
@@ -12,6 +13,7 @@
 #include <vector>
 
 using namespace std::chrono_literals;
+namespace autoscale = podium::autoscale;
 namespace rollout = podium::rollout;
 using podium::time_point;
 using rollout::cause;
@@ -407,6 +409,10 @@ TEST_CASE("rollout: a deployment's step stands any numbers")
     constexpr std::array numbers{least, -1, 0, 1, 3, most};
     std::mt19937_64 random(1);
     auto const any = [&] { return numbers[random() % numbers.size()]; };
+    auto const any_revision = [&]() -> std::int64_t {
+        using wide = std::numeric_limits<std::int64_t>;
+        return random() % 3 != 0 ? any() : random() % 2 ? wide::max() : wide::min();
+    };
     auto const any_time = [&] {
         constexpr std::array times{time_point::min(), time_point{}, time_point{1h}, time_point::max()};
         return times[random() % times.size()];
@@ -417,7 +423,7 @@ TEST_CASE("rollout: a deployment's step stands any numbers")
         for (auto& s : sets)
             s = {.name = names[random() % names.size()],
                 .created_at = any_time(),
-                .revision = any(),
+                .revision = any_revision(),
                 .matches_template = random() % 2 == 0,
                 .replicas = any(),
                 .status_replicas = any(),
@@ -442,8 +448,30 @@ TEST_CASE("rollout: a deployment's step stands any numbers")
         for (auto const& a : r.todo) {
             bool const named = a.set == rollout::no_set || a.set < sets.size();
             CHECK(named);
+            if (a.what == verb::create_set)
+                CHECK(a.after.revision > 0);
         }
     }
+}
+
+TEST_CASE("rollout: where counting revisions ends, nothing turns round and it comes to rest")
+{
+    constexpr auto last = std::numeric_limits<std::int64_t>::max();
+    std::vector<rollout::replica_set> sets{{.name = "old", .revision = last},
+        {.name = "new", .revision = 3, .matches_template = true, .replicas = 1, .recorded_desired = 1}};
+    rollout::workspace room;
+    rollout::deployment const wanted{.replicas = 1, .bounds = {1, 0}};
+    auto const first =
+        rollout::step(wanted, {}, std::span<rollout::replica_set const>(sets), time_point{1h}, room);
+    REQUIRE(first.todo.size() == 1);
+    CHECK(first.todo[0].what == verb::annotate_set);
+    CHECK(first.todo[0].after.revision == last);
+    sets[1].revision = last;
+    sets[1].recorded_max = 2;
+    auto const second =
+        rollout::step(wanted, first.next, std::span<rollout::replica_set const>(sets), time_point{1h}, room);
+    CHECK(second.todo.empty());
+    CHECK(second.next.revision == last);
 }
 
 TEST_CASE("rollout: how large the new set may be is a function on its own")
@@ -499,11 +527,13 @@ TEST_CASE("rollout: a deployment of sets of one's own type")
 
 TEST_SUITE("property")
 {
-    // An autoscaler beside the rollout, as Kubernetes has it: the pods that serve share the load out among
-    // them, each up to what it requested; half of that is the target, in whole percents; within a tenth of
-    // the target nothing changes. A rollout that let too many pods go would saturate the rest and hide load.
+    // The autoscaler beside the rollout: the pods that serve share the load out among them, each up to what
+    // it requested, and half of that is the target; pods that start say nothing of the load yet, and now and
+    // then one that serves is not measured. A rollout that let too many pods go would saturate the rest and
+    // hide load.
     TEST_CASE("rollout: constant load means constant replicas during any rollout")
     {
+        std::size_t asked = 0;  // steps in which the metric was outside of its tolerance
         for (std::uint64_t seed = 0; seed < 300; ++seed) {
             CAPTURE(seed);
             std::mt19937_64 random(seed);
@@ -516,14 +546,43 @@ TEST_SUITE("property")
                 .surge = below(7), .unavailable = below(static_cast<std::uint64_t>(replicas / 2 + 1))};
             rollout::workspace room;
             bool serving = false;
+            autoscale::policy const policy{.min_replicas = 1,
+                .max_replicas = 100,
+                .metrics = {{.from = autoscale::source::resource,
+                    .name = "cpu",
+                    .aim = autoscale::target::utilization,
+                    .target_percent = 50}},
+                .behavior = autoscale::behavior{}};
+            autoscale::state memory;
+            autoscale::workspace scaling;
+            std::vector<autoscale::sample> fleet;
+            time_point now{1h};
             auto const scale = [&] {
                 auto const serve = std::int64_t{w.ready()};
                 REQUIRE((serve > 0 || !serving));
-                if (serve == 0)
-                    return;
-                auto const percent = std::min<std::int64_t>(load_milli / serve, 1000) / 10;
-                if (percent < 45 || percent > 55)
-                    w.wanted.replicas = static_cast<std::int32_t>((percent * serve + 49) / 50);
+                fleet.clear();
+                for (auto const& pods : w.has) {
+                    for (int n = 0; n < pods.ready; ++n) {
+                        fleet.push_back({.request_milli = 1000});
+                        if (below(8) != 0)
+                            fleet.back().value_milli = std::min<std::int64_t>(load_milli / serve, 1000);
+                    }
+                    for (int n = 0; n < pods.starting; ++n)
+                        fleet.push_back({.request_milli = 1000,
+                            .readiness = autoscale::readiness::not_ready,
+                            .started_at = now,
+                            .readiness_since = now});
+                }
+                auto const seen = autoscale::observe(
+                    policy, fleet, [](autoscale::sample const& s) { return s; }, now, scaling,
+                    w.wanted.replicas);
+                auto [next, todo] = autoscale::step(policy, std::move(memory), seen, now, scaling);
+                memory = std::move(next);
+                if (todo.scale_to)
+                    w.wanted.replicas = *todo.scale_to;
+                asked +=
+                    todo.why == autoscale::cause::metric && todo.limited_by != autoscale::limit::tolerance;
+                now += 5s;
             };
             for (int i = 0; i < 12; ++i) {
                 w.deploy(room);
@@ -548,6 +607,7 @@ TEST_SUITE("property")
                 w.keeps_bounds();
             }
         }
+        REQUIRE(asked > 10'000);
     }
 
     TEST_CASE("rollout: whatever comes in between, the bounds hold for the pods that exist, and it ends")

@@ -437,8 +437,29 @@ TEST_CASE("rollout: a stateful set's step stands any numbers")
                                 REQUIRE(r.todo.size() <= pods.size() + history.size() + 7);
                                 for (auto const& a : r.todo)
                                     if (a.what == verb::create_pod)
-                                        REQUIRE(a.ordinal >= start);
+                                        REQUIRE(a.ordinal >= std::max(start, 0));
                             }
+    // A set whose ordinals would begin below zero begins at zero, and comes to rest there.
+    std::vector<stateful::pod> few;
+    stateful::set const below{.template_ = 'A', .replicas = 1, .start_ordinal = -3};
+    auto const born =
+        stateful::step(below, {}, few, std::array{stateful::revision{'A', 1}}, time_point{1h}, room);
+    REQUIRE(spelled(born.todo) == "+0A");
+    few.push_back(
+        {.ordinal = 0, .template_ = 'A', .phase = stateful::phase::running, .ready_since = time_point{1h}});
+    CHECK(stateful::step(below, born.next, few, std::array{stateful::revision{'A', 1}}, time_point{1h}, room)
+            .todo.empty());
+    // Where counting revisions ends, nothing turns round, and it comes to rest too.
+    constexpr auto last = std::numeric_limits<std::int64_t>::max();
+    auto const end = stateful::step({.template_ = 'B', .replicas = 0}, {}, {},
+        std::array{stateful::revision{'A', last}}, time_point{1h}, room);
+    REQUIRE(end.todo.size() == 1);
+    CHECK(end.todo[0].what == verb::create_revision);
+    CHECK(end.todo[0].number == last);
+    CHECK(stateful::step({.template_ = 'B', .replicas = 0}, end.next, {},
+        std::array{stateful::revision{'A', last}, stateful::revision{'B', last}}, time_point{1h}, room)
+            .todo.empty());
+
     auto const second = stateful::step(
         {.template_ = 'A', .replicas = 3}, {}, std::span(pods).first(3), history, time_point{1h}, room);
     CHECK(second.next.replicas == 3);

@@ -60,10 +60,12 @@ enum class counting : std::uint8_t {
     kubernetes,
 };
 
+/// Where podium and Kubernetes differ.
 struct options {
     counting pods = counting::what_exists;
 };
 
+/// What is to be done to a set or to the deployment.
 enum class verb : std::uint8_t {
     create_set,         ///< a set for the wanted template, with `to` replicas
     scale_set,          ///< change its replicas `from` -> `to`, and its record
@@ -101,6 +103,7 @@ struct record {
     friend bool operator==(record const&, record const&) = default;
 };
 
+/// One thing to do, and why.
 struct action {
     verb what = verb::scale_set;
     cause why = cause::room_for_new;
@@ -120,8 +123,10 @@ struct workspace {
     std::vector<std::size_t> position{};  ///< of each in the caller's span
     std::vector<std::int32_t> size{};     ///< of each, as the actions so far leave it
     std::vector<std::size_t> order{};
+    std::vector<std::size_t> latest{};  ///< of each, its latest action; `no_set`: none
 };
 
+/// A step: the status to keep, and what to do.
 struct stepped {
     status next{};
     std::span<action const> todo{};  ///< in order; points into the workspace, valid until its next use
@@ -220,6 +225,7 @@ public:
         w.sets.clear();
         w.position.clear();
         w.size.clear();
+        w.latest.assign(sets.size(), no_set);
         for (std::size_t i = 0; i < sets.size(); ++i)
             w.position.push_back(i);
         std::sort(w.position.begin(), w.position.end(), [&](std::size_t a, std::size_t b) {
@@ -305,9 +311,8 @@ private:
     {
         auto const& s = w.sets[i];
         auto const position = w.position[i];
-        for (auto& earlier : w.actions)
-            if (earlier.set == position && position != no_set)
-                earlier.superseded = true;
+        if (auto const earlier = std::exchange(w.latest[i], w.actions.size()); earlier != no_set)
+            w.actions[earlier].superseded = true;
         w.actions.push_back({.what = what,
             .why = why,
             .set = position,
@@ -350,10 +355,11 @@ private:
         std::int64_t highest = 0;
         for (std::size_t i = 0; i < count_old(); ++i)
             highest = std::max(highest, w.sets[i].revision);
+        auto const newest = highest < std::numeric_limits<std::int64_t>::max() ? highest + 1 : highest;
         if (new_ != no_set) {
             auto& s = w.sets[new_];
-            if (s.revision <= highest || s.min_ready != d.min_ready) {
-                s.revision = std::max(s.revision, highest + 1);
+            if (s.revision < newest || s.min_ready != d.min_ready) {
+                s.revision = std::max(s.revision, newest);
                 s.min_ready = d.min_ready;
                 act(verb::annotate_set, cause::record_behind, new_, w.size[new_], w.size[new_]);
                 annotated_ = true;
@@ -370,9 +376,10 @@ private:
         auto const size = d.how == strategy::recreate ? d.replicas : size_for_new(0);
         new_ = w.sets.size();
         w.position.push_back(no_set);
+        w.latest.push_back(no_set);
         w.size.push_back(size);
         w.sets.push_back({.created_at = now_,
-            .revision = highest + 1,
+            .revision = newest,
             .matches_template = true,
             .replicas = size,
             .observed = false,
@@ -380,7 +387,7 @@ private:
             .recorded_max = max_replicas(),
             .min_ready = d.min_ready});
         act(verb::create_set, cause::new_template, new_, 0, size);
-        st.revision = highest + 1;
+        st.revision = newest;
         if (d.progress_deadline)
             set_condition(st.progressing, condition_status::true_, reason::new_replica_set_created, now_);
     }

@@ -26,11 +26,13 @@ namespace detail {
 
 }  // namespace detail
 
+/// How pods of an old template give way to those of a new one: `spec.strategy.type`.
 enum class strategy : std::uint8_t {
     rolling_update,  ///< old and new side by side, within the fenceposts
     recreate,        ///< all of the old first, then the new: downtime, and never two versions at once
 };
 
+/// How far a rolling update may leave the wanted size, in pods: maxSurge and maxUnavailable, resolved.
 struct fenceposts {
     std::int32_t surge = 1;        ///< pods above the wanted number, >= 0
     std::int32_t unavailable = 0;  ///< pods below it that need not be available, >= 0

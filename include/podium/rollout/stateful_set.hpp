@@ -36,11 +36,13 @@ namespace podium::inline v0::rollout::stateful {
 /// a hash or a version number; it never changes, while the revision numbers below count up.
 using template_id = std::uint64_t;
 
+/// Whether pods wait for each other: `spec.podManagementPolicy`.
 enum class management : std::uint8_t {
     ordered_ready,  ///< one pod at a time: up from the lowest, down from the highest
     parallel,       ///< scaling does not wait
 };
 
+/// What becomes of outdated pods: `spec.updateStrategy.type`.
 enum class strategy : std::uint8_t {
     rolling_update,  ///< outdated pods are replaced, from the highest ordinal down to the partition
     on_delete,       ///< outdated pods stay until somebody deletes them
@@ -51,7 +53,7 @@ struct set {
     std::int64_t generation = 0;
     template_id template_ = 1;
     std::int32_t replicas = 1;
-    std::int32_t start_ordinal = 0;  ///< of the first pod, >= 0
+    std::int32_t start_ordinal = 0;  ///< of the first pod; below 0 counts as 0
     management pods = management::ordered_ready;
     strategy how = strategy::rolling_update;
     std::int32_t partition = 0;        ///< this many pods, from the first on, keep the current revision
@@ -61,6 +63,7 @@ struct set {
     bool deleting = false;                                    ///< on its way out: status only
 };
 
+/// How far a pod is.
 enum class phase : std::uint8_t {
     pending,
     running,
@@ -107,6 +110,7 @@ enum class broken : std::uint8_t {
     kubernetes,
 };
 
+/// Where podium and Kubernetes differ, and how much one step may create.
 struct options {
     broken pods = broken::replace;
     /// `max_unavailable` bounds an update, and pods that are missing count. Off, as Kubernetes has it unless
@@ -116,6 +120,7 @@ struct options {
     std::int32_t burst = 500;
 };
 
+/// What is to be done to a revision or a pod.
 enum class verb : std::uint8_t {
     create_revision,  ///< remember the wanted template as `number`
     raise_revision,   ///< a template of before is wanted again: its number becomes `number`
@@ -137,6 +142,7 @@ enum class cause : std::uint8_t {
     outdated_broken,  ///< not of the wanted template, and not available anyway
 };
 
+/// One thing to do, and why.
 struct action {
     verb what = verb::create_pod;
     cause why = cause::missing;
@@ -166,8 +172,10 @@ struct workspace {
     std::vector<std::size_t> replicas{};   ///< positions of the wanted pods by ordinal
     std::vector<std::size_t> condemned{};  ///< of those that must go, highest ordinal first
     std::vector<revision> history{};
+    std::vector<template_id> in_use{};  ///< the pods' templates, sorted
 };
 
+/// A step: the status to keep, what to do, and what it waits for.
 struct stepped {
     status next{};
     std::span<action const> todo{};       ///< in order; points into the workspace, valid until its next use
@@ -236,7 +244,7 @@ public:
           now_(now),
           w(room),
           how_(how),
-          first_(s.start_ordinal),
+          first_(std::max(s.start_ordinal, 0)),
           end_(first_ + std::max(s.replicas, 0)),
           ordered_(s.pods == management::ordered_ready)
     {
@@ -317,9 +325,11 @@ private:
         out_.current_template =
             current_is_there && before.current_template != 0 ? before.current_template : s.template_;
         current_ = out_.current_template;
-        if (s.deleting || (same && same == &w.history.back()))
+        constexpr auto last = std::numeric_limits<std::int64_t>::max();  // where counting ends
+        if (s.deleting || (same && (same == &w.history.back() || same->number == last)))
             return;
-        auto const next = w.history.empty() ? 1 : w.history.back().number + 1;
+        auto const highest = w.history.empty() ? 0 : w.history.back().number;
+        auto const next = highest < last ? highest + 1 : last;
         w.actions.push_back({.what = same ? verb::raise_revision : verb::create_revision,
             .why = same ? cause::former_template : cause::new_template,
             .template_ = s.template_,
@@ -331,15 +341,17 @@ private:
     {
         if (!s.revision_history_limit)
             return;
-        auto const is_used = [this](revision const& r) {
-            return r.template_ == s.template_ || r.template_ == current_ ||
-                std::any_of(
-                    pods_.begin(), pods_.end(), [&](pod const& p) { return p.template_ == r.template_; });
-        };
         auto unused = std::int64_t{0};
         auto const keep = std::max(*s.revision_history_limit, 0);
         if (static_cast<std::int64_t>(w.history.size()) <= keep)
             return;
+        w.in_use.assign({s.template_, current_});
+        for (auto const& p : pods_)
+            w.in_use.push_back(p.template_);
+        std::sort(w.in_use.begin(), w.in_use.end());
+        auto const is_used = [this](revision const& r) {
+            return std::binary_search(w.in_use.begin(), w.in_use.end(), r.template_);
+        };
         for (auto const& r : w.history)
             unused += !is_used(r);
         for (auto const& r : w.history) {

@@ -13,6 +13,7 @@ namespace podium::inline v0::rollout {
 
 enum class condition_status : std::uint8_t { true_, false_, unknown };
 
+/// Why a condition is as it is, in the words of Kubernetes' conditions.
 enum class reason : std::uint8_t {
     // of progressing
     new_replica_set_created,
@@ -30,6 +31,7 @@ enum class reason : std::uint8_t {
     failed_delete,
 };
 
+/// One of a deployment's conditions.
 struct condition {
     condition_status value = condition_status::unknown;
     reason why = reason::replica_set_updated;
