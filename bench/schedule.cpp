@@ -96,6 +96,32 @@ void schedule_explain(benchmark::State& state)
 }
 BENCHMARK(schedule_explain)->Arg(1'000)->Unit(benchmark::kMicrosecond);
 
+// Pods through the queue: half are refused once, an event helps them, and their back-off passes.
+void schedule_pod_queue(benchmark::State& bench)
+{
+    auto const count = static_cast<std::uint32_t>(bench.range(0));
+    for (auto _ : bench) {
+        schedule::pod_queue<std::uint32_t> q;
+        podium::time_point now{};
+        for (std::uint32_t i = 0; i < count; ++i)
+            q.add(i, {.priority = static_cast<std::int32_t>(i % 10)}, now);
+        std::uint32_t placed = 0;
+        for (int round = 0; round < 2; ++round) {
+            while (auto const* pod = q.pop())
+                if (round == 0 && *pod % 2 == 0)
+                    q.refused(*pod, schedule::plugin_bit(0), now);
+                else
+                    placed += q.done(*pod);
+            now += std::chrono::minutes(1);
+            q.notify(schedule::plugin_bit(0), now);
+        }
+        if (placed != count || q.size() != 0)
+            return bench.SkipWithError("not every pod was placed once");
+    }
+    bench.SetItemsProcessed(bench.iterations() * bench.range(0));
+}
+BENCHMARK(schedule_pod_queue)->Arg(1'000)->Arg(100'000)->Unit(benchmark::kMillisecond);
+
 }  // namespace
 
 BENCHMARK_MAIN();
