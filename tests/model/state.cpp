@@ -239,6 +239,7 @@ TEST_SUITE("property")
             queue twin, mine;
             reconcile::token_bucket spared(3, 5), kept(3, 5);
             reconcile::exponential_limiter<std::string> counted, again;
+            reconcile::fast_slow_limiter<std::string> twice(1s, 1min, 2), slow(1s, 1min, 2);
             backoff_state waits, also;
             time_point now{1h};
             for (int i = 0; i < 200; ++i) {
@@ -263,6 +264,13 @@ TEST_SUITE("property")
                     failures.push_back(revived(f));
                 anew.restore(failures);
                 again = std::move(anew);
+                CHECK(twice.when(key, now) == slow.when(key, now));
+                reconcile::fast_slow_limiter<std::string> later(1s, 1min, 2);
+                failures.clear();
+                for (auto const& f : slow.save())
+                    failures.push_back(revived(f));
+                later.restore(failures);
+                slow = std::move(later);
                 waits = fail(backoff_policy{}, waits, now);
                 also = revived(fail(backoff_policy{}, also, now));
                 CHECK(waits == also);
