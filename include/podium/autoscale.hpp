@@ -1,5 +1,6 @@
 #pragma once
 /// The room `autoscale`: how many replicas does this load need?
+#include <podium/autoscale/explain.hpp>
 #include <podium/autoscale/policy.hpp>
 #include <podium/autoscale/proposal.hpp>
 #include <podium/autoscale/replay.hpp>

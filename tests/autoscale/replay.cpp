@@ -87,6 +87,20 @@ TEST_CASE("autoscale: absurd traces are replayed all the same")
         CHECK(m.decided.desired >= 0);
         CHECK(m.decided.desired <= p.max_replicas);
     }
+    // So are absurd policies, which `validate` would have refused.
+    constexpr auto least = std::numeric_limits<std::int32_t>::min(),
+                   most = std::numeric_limits<std::int32_t>::max();
+    for (auto const min : {least, -3, 0, most})
+        for (auto const max : {least, -3, 0, most})
+            for (auto const replicas : {least, 5, most}) {
+                p.min_replicas = min;
+                p.max_replicas = max;
+                for (auto const& m : autoscale::replay(p, trace, {.replicas = replicas, .startup = 1h})) {
+                    CHECK(m.decided.desired >= 0);
+                    CHECK(m.decided.scale_to.value_or(0) >= 0);
+                    CHECK(m.replicas >= 0);
+                }
+            }
 }
 
 TEST_SUITE("property")

@@ -432,8 +432,11 @@ TEST_SUITE("property")
             autoscale::observed const seen{.size = {pick(counts), pick(counts), pick(counts), pick(counts)},
                 .readings = readings,
                 .rescale_failed = random() % 3 == 0};
-            auto const out = autoscale::step(p, s, seen, when(), room);
-            REQUIRE(out.next == out.next);
+            auto const now = when();
+            auto const out = autoscale::step(p, s, seen, now, room);
+            REQUIRE((out.todo.wake_at > now || now == time_point::max()));
+            REQUIRE(out.todo.desired >= 0);
+            REQUIRE(out.todo.scale_to.value_or(0) >= 0);
             REQUIRE(!autoscale::text(p, out.todo).empty());
         }
     }

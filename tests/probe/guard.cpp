@@ -14,6 +14,47 @@ namespace probe = podium::probe;
 using podium::int_or_percent;
 using podium::time_point;
 
+namespace {
+
+// The least that can be restarted, in no order; and what falls short of it.
+struct robot {
+    explicit robot(int n) : number(n) {}
+    int number;
+    friend bool operator==(robot const&, robot const&) = default;
+};
+struct only_moves {
+    only_moves() = default;
+    only_moves(only_moves&&) = default;
+    only_moves& operator=(only_moves&&) = default;
+    bool operator==(only_moves const&) const = default;
+};
+struct not_comparable {};
+static_assert(probe::Member<robot>);
+static_assert(!probe::Member<only_moves>);
+static_assert(!probe::Member<not_comparable>);
+
+}  // namespace
+
+TEST_CASE("probe: members need no order, and each counts once")
+{
+    std::vector<robot> down{robot(1), robot(2), robot(1)};
+    probe::guard<robot> of;
+    CHECK(probe::ask({.budget = 3}, of, robot(3), 9, down, time_point{}) == probe::permission{true, 2, 3});
+    CHECK(probe::ask({.budget = 3}, of, robot(4), 9, down, time_point{}) == probe::permission{false, 3, 3});
+}
+
+TEST_CASE("probe: a clock that was a year ahead holds a guard for two windows at most")
+{
+    probe::guard_policy const p{.budget = 1, .window = 60s};
+    probe::guard<> g;
+    REQUIRE(probe::ask(p, g, std::uint64_t{1}, 9, {}, time_point{8760h}).granted);
+    CHECK_FALSE(probe::ask(p, g, std::uint64_t{2}, 9, {}, time_point{10s}).granted);
+    CHECK_FALSE(probe::ask(p, g, std::uint64_t{2}, 9, {}, time_point{69s}).granted);
+    CHECK(probe::ask(p, g, std::uint64_t{2}, 9, {}, time_point{70s}).granted);
+    for (auto const at : {time_point::min(), podium::never, time_point{}})
+        (void)probe::ask({.budget = 1, .window = podium::duration::max()}, g, std::uint64_t{3}, -1, {}, at);
+}
+
 TEST_CASE("probe: within a window no more than the budget's share of the fleet is restarted")
 {
     probe::guard_policy const p{.budget = int_or_percent::percent(25), .window = 60s};

@@ -250,6 +250,46 @@ TEST_CASE("probe: a new instance starts with clean counters")
     CHECK(probe::start(p, 2, {}).liveness.run == 0);
 }
 
+TEST_CASE("probe: a clock that was a day ahead blinds nobody")
+{
+    probe::policies const p{.readiness = quick, .liveness = quick};
+    auto m = probe::start(p, 1, time_point{});
+    for (auto const now : {time_point{0s}, time_point{24h}, time_point{1s}}) {
+        auto const r = probe::step(p, m, {}, now);
+        CHECK(r.todo.wake_at <= now + 1s);
+        CHECK(r.todo.wake_at > now);
+        m = r.next;
+    }
+    // Every second a check again, which nobody answers, until it is condemned.
+    int checks = 0;
+    for (auto now = time_point{1s}; now < time_point{10s}; now += 100ms) {
+        auto const r = probe::step(p, m, {}, now);
+        checks += r.todo.checks[static_cast<std::size_t>(kind::liveness)].has_value();
+        m = r.next;
+    }
+    CHECK(checks >= 1);
+    CHECK(probe::condemned(m) == kind::liveness);
+}
+
+TEST_CASE("probe: at the end of time an extra call is harmless still")
+{
+    probe::policies const p{.liveness = quick};
+    auto m = probe::start(p, 1, podium::never - 10s);
+    int begun = 0;
+    for (auto const before_the_end : {10s, 1s, 0s, 0s, 0s})
+        for (auto const less : {2ns, 1ns, 1ns, 1ns}) {
+            auto const now = podium::never - before_the_end - less;
+            auto const r = probe::step(p, m, {}, now);
+            begun += r.todo.checks[static_cast<std::size_t>(kind::liveness)].has_value();
+            m = r.next;
+            auto const again = probe::step(p, m, {}, now);
+            CHECK(again.next == m);
+            CHECK_FALSE(again.todo.checks[static_cast<std::size_t>(kind::liveness)]);
+        }
+    CHECK(begun > 0);
+    CHECK(begun <= 10);
+}
+
 TEST_CASE("probe: a policy's errors name their fields, all of them")
 {
     CHECK(probe::validate({}, kind::liveness).has_value());

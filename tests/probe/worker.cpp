@@ -76,8 +76,7 @@ TEST_CASE("probe: an unreasonable policy asks a worker for nothing impossible")
         .success_threshold = 0,
         .failure_threshold = 0};
     auto const w = answered(p, kind::liveness, counting::per_instance, {},
-        {.instance = 1, .running = true, .started = true, .running_for = 0s},
-        outcome::failure);
+        {.instance = 1, .running = true, .started = true, .running_for = 0s}, outcome::failure);
     CHECK(w.memory.current == verdict::failing);
     CHECK(w.held);
 }

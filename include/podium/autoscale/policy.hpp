@@ -113,6 +113,7 @@ enum class overflow : std::uint8_t {
     kubernetes,
 };
 
+/// What one autoscaler goes by. `validate` says what is allowed.
 struct policy {
     std::int32_t min_replicas = 1;  ///< 0 with an object or external metric: scales to zero and back
     std::int32_t max_replicas = 1;  ///< >= max(1, min_replicas)

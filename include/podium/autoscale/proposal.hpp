@@ -55,7 +55,7 @@ enum class basis : std::uint8_t {
     invalid_target,    ///< failed: the target is not positive, or of a kind that this source has not
 };
 
-/// What one metric asks for. The counts say what it is based on.
+/// What one metric asks for. The counts say what it is based on, `explain` which pods they are.
 struct proposal {
     basis why = basis::unavailable;
     std::int32_t replicas = 0;  ///< no meaning if failed

@@ -28,6 +28,7 @@ struct load {
     friend bool operator==(load const&, load const&) = default;
 };
 
+/// What a replay starts from.
 struct replay_options {
     std::int32_t replicas = 1;       ///< at the start, all of them ready
     duration startup{};              ///< a new replica is pending for so long

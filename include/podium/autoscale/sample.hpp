@@ -19,6 +19,7 @@
 #include <limits>
 #include <optional>
 #include <ranges>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -63,14 +64,41 @@ struct tally {
     friend bool operator==(tally const&, tally const&) = default;
 };
 
+/// What one pod is to one metric.
+enum class group : std::uint8_t {
+    counted,  ///< its number counts
+    missing,  ///< without a number
+    unready,  ///< pending, or left out because it is starting
+    ignored,  ///< failed or being deleted
+    outside,  ///< measured, though no member
+    unseen,   ///< neither measured nor a member
+};
+
 /// How a pod of the caller's type looks to a metric: `sample(P const&)` or `sample(P const&, metric const&)`.
 template<class F, class P>
 concept Projection =
     std::is_invocable_r_v<sample, F&, P const&> || std::is_invocable_r_v<sample, F&, P const&, metric const&>;
 
+/// What a pod is to a metric that does (`skips_starting`) or does not leave out starting pods. O(1).
+[[nodiscard]] constexpr group classify(
+    policy const& p, bool skip_starting, sample const& s, time_point now) noexcept;
+
 /// Counts one more pod. O(1).
 constexpr void add(
     tally& t, metric const& m, bool skip_starting, policy const& p, sample const& s, time_point now) noexcept;
+
+namespace detail {
+
+template<class P, Projection<P> F>
+[[nodiscard]] constexpr sample project(F& projection, P const& pod, metric const& m)
+{
+    if constexpr (std::is_invocable_r_v<sample, F&, P const&, metric const&>)
+        return std::invoke(projection, pod, m);
+    else
+        return std::invoke(projection, pod);
+}
+
+}  // namespace detail
 
 /// Counts a fleet for one metric. O(n), allocates nothing.
 template<std::ranges::input_range Pods, Projection<std::ranges::range_value_t<Pods>> F>
@@ -79,13 +107,22 @@ template<std::ranges::input_range Pods, Projection<std::ranges::range_value_t<Po
 {
     tally t;
     bool const skip = skips_starting(m);
-    for (auto const& pod : pods) {
-        if constexpr (std::is_invocable_r_v<sample, F&, decltype(pod), metric const&>)
-            add(t, m, skip, p, std::invoke(projection, pod, m), now);
-        else
-            add(t, m, skip, p, std::invoke(projection, pod), now);
-    }
+    for (auto const& pod : pods)
+        add(t, m, skip, p, detail::project(projection, pod, m), now);
     return t;
+}
+
+[[nodiscard]] constexpr std::string_view to_string(group g) noexcept
+{
+    switch (g) {
+    case group::counted: return "counted";
+    case group::missing: return "missing";
+    case group::unready: return "unready";
+    case group::ignored: return "ignored";
+    case group::outside: return "outside";
+    case group::unseen: return "unseen";
+    }
+    return "unknown";
 }
 
 namespace detail {
@@ -137,40 +174,52 @@ namespace detail {
 
 }  // namespace detail
 
+constexpr group classify(policy const& p, bool skip_starting, sample const& s, time_point now) noexcept
+{
+    if (!s.member)
+        return s.value_milli ? group::outside : group::unseen;
+    if (s.deleting || s.phase == phase::failed)
+        return group::ignored;
+    if (s.phase == phase::pending)
+        return group::unready;
+    if (!s.value_milli)
+        return group::missing;
+    return skip_starting && detail::is_starting(p, s, now) ? group::unready : group::counted;
+}
+
 constexpr void add(
     tally& t, metric const& m, bool skip_starting, policy const& p, sample const& s, time_point now) noexcept
 {
     using detail::plus;
-    if (!s.member) {
-        if (s.value_milli) {
-            ++t.outside;
-            t.outside_milli = plus(t.outside_milli, *s.value_milli);
-        }
-        return;
+    if (s.member) {
+        ++t.members;
+        t.ready_pods += s.phase == phase::running && s.readiness == readiness::ready;
+        t.without_request += !s.request_milli;
     }
-    ++t.members;
-    if (s.phase == phase::running && s.readiness == readiness::ready)
-        ++t.ready_pods;
-    if (!s.request_milli)
-        ++t.without_request;
     auto const request = s.request_milli.value_or(0);
-    if (s.deleting || s.phase == phase::failed) {
-        ++t.ignored;
-    } else if (s.phase == phase::pending) {
-        ++t.unready;
-        t.unready_requested_milli = plus(t.unready_requested_milli, request);
-    } else if (!s.value_milli) {
+    switch (classify(p, skip_starting, s, now)) {
+    case group::counted:
+        ++t.counted;
+        t.used_milli = plus(t.used_milli, *s.value_milli);
+        t.requested_milli = plus(t.requested_milli, request);
+        break;
+    case group::missing: {
         ++t.missing;
         t.missing_requested_milli = plus(t.missing_requested_milli, request);
         auto const percent = std::max<std::int64_t>(100, m.target_percent);
         t.missing_fallback_milli = plus(t.missing_fallback_milli, detail::times(request, percent) / 100);
-    } else if (skip_starting && detail::is_starting(p, s, now)) {
+        break;
+    }
+    case group::unready:
         ++t.unready;
         t.unready_requested_milli = plus(t.unready_requested_milli, request);
-    } else {
-        ++t.counted;
-        t.used_milli = plus(t.used_milli, *s.value_milli);
-        t.requested_milli = plus(t.requested_milli, request);
+        break;
+    case group::ignored: ++t.ignored; break;
+    case group::outside:
+        ++t.outside;
+        t.outside_milli = plus(t.outside_milli, *s.value_milli);
+        break;
+    case group::unseen: break;
     }
 }
 

@@ -10,6 +10,9 @@
 /// its metrics failed; it is the current size while every metric is within its tolerance and no window holds.
 /// With one and the same state, it never falls when a proposal rises.
 ///
+/// A policy that was never validated gets an answer, too: never a size below zero or a `wake_at` that is not
+/// ahead (but at the end of time).
+///
 /// Time: what a state says of the future (a clock went back) is taken as of now, so a jump in either
 /// direction costs at most one window.
 ///
@@ -24,6 +27,7 @@
 #include <podium/core/time.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -88,6 +92,7 @@ struct workspace {
     std::vector<proposal> proposals{};  ///< what `decision::proposals` points to, until the next use
 };
 
+/// The state after a step, and what to do.
 struct stepped {
     state next{};
     decision todo{};
@@ -158,6 +163,9 @@ template<std::ranges::forward_range Pods, Projection<std::ranges::range_value_t<
 
 namespace detail {
 
+/// A policy that was never validated may ask for no pause at all; it gets this one instead of a busy loop.
+inline constexpr duration least_wait = std::chrono::milliseconds(1);
+
 inline void set(std::optional<condition>& c, bool value, reason why, time_point now)
 {
     auto const since = c && c->value == value ? c->since : now;
@@ -205,7 +213,7 @@ public:
           seen_(seen),
           now_(now),
           room_(room),
-          current_(seen.size.wanted)
+          current_(std::max(seen.size.wanted, 0))
     {
     }
 
@@ -213,7 +221,7 @@ public:
     {
         heal();
         d_.from = d_.desired = d_.recommended = d_.stabilized = current_;
-        d_.wake_at = later(now_, p_.period);
+        d_.wake_at = later(now_, std::max(p_.period, least_wait));
         set(s_.able_to_scale, true, reason::succeeded_get_scale, now_);
         if (s_.recommendations.empty())
             s_.recommendations.push_back({current_, now_});
@@ -230,15 +238,15 @@ public:
         } else {
             if (!ask_metrics())
                 return d_;
-            d_.desired = p_.behavior ? with_behavior(*p_.behavior) : without_behavior();
+            d_.desired = std::max(p_.behavior ? with_behavior(*p_.behavior) : without_behavior(), 0);
             if (d_.desired != d_.stabilized)
                 set(s_.scaling_limited, true, limiting_, now_);
             else
                 set(s_.scaling_limited, false, reason::desired_within_range, now_);
             explain_limit();
-            if (d_.desired == current_)
-                return d_;
         }
+        if (d_.desired == current_)
+            return d_;
         d_.scale_to = d_.desired;
         set(s_.able_to_scale, true, reason::succeeded_rescale, now_);
         remember_change();
@@ -277,7 +285,7 @@ private:
     {
         d_.why = why;
         d_.limited_by = by;
-        d_.desired = d_.stabilized = d_.recommended = to;
+        d_.desired = d_.stabilized = d_.recommended = std::max(to, 0);
     }
 
     /// The largest proposal; false if there is nothing to act on.

@@ -57,6 +57,7 @@ enum class reason : std::uint8_t {
     too_few_replicas,
 };
 
+/// What the autoscaler says of itself, as a Kubernetes condition: whether, why, and since when.
 struct condition {
     bool value = false;
     reason why = reason::succeeded_get_scale;

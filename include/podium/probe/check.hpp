@@ -22,6 +22,14 @@ namespace detail {
 /// A policy that was never validated may ask for no pause at all; it gets this one instead of a busy loop.
 inline constexpr duration least_wait = std::chrono::milliseconds(1);
 
+/// The latest moment that something can be due at: `never` says that nothing is.
+inline constexpr time_point last = never - duration(1);
+
+[[nodiscard]] constexpr time_point after(time_point now, duration wait) noexcept
+{
+    return std::min(later(now, std::max(wait, least_wait)), last);
+}
+
 }  // namespace detail
 
 /// The memory of one probe. `due` and `deadline` are `never` while there is nothing to wait for.
@@ -68,8 +76,8 @@ struct tally {
 [[nodiscard]] constexpr check begin(policy const& p, check c, time_point now) noexcept
 {
     c.sequence = c.sequence + 1 == 0 ? 1 : c.sequence + 1;
-    c.deadline = later(now, std::max(p.timeout, detail::least_wait));
-    c.due = later(now, std::max(p.period, detail::least_wait));
+    c.deadline = detail::after(now, p.timeout);
+    c.due = detail::after(now, p.period);
     return c;
 }
 

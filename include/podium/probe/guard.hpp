@@ -22,17 +22,22 @@
 
 namespace podium::inline v0::probe {
 
+/// How many may be down at once for a restart.
 struct guard_policy {
     int_or_percent budget = int_or_percent::percent(25);  ///< of the fleet, rounded up; never less than one
     duration window = std::chrono::seconds(60);           ///< so long a restart counts against it
     friend bool operator==(guard_policy const&, guard_policy const&) = default;
 };
 
-/// What was granted of late. `Member` says who: a number, a name.
-template<std::equality_comparable Member = std::uint64_t>
+/// Who is restarted: a number, a name. One that is ordered too (`std::totally_ordered`) makes `ask` fast.
+template<class T>
+concept Member = std::copyable<T> && std::equality_comparable<T>;
+
+/// What was granted of late.
+template<Member Who = std::uint64_t>
 struct guard {
     struct grant {
-        Member who{};
+        Who who{};
         time_point at{};
         friend bool operator==(grant const&, grant const&) = default;
     };
@@ -40,6 +45,7 @@ struct guard {
     friend bool operator==(guard const&, guard const&) = default;
 };
 
+/// The answer, and the count that made it.
 struct permission {
     bool granted = false;
     std::int64_t down = 0;   ///< others that are down or were restarted within the window
@@ -57,19 +63,51 @@ struct permission {
 /// May `who` of a fleet of `size` be restarted now? Granted means that it is: it counts from here on. `down`
 /// are members that are known to be down, whoever restarted them; who is also in `g` counts once, and nobody
 /// counts against himself, so the budget is one of members: one that hangs again may be restarted again.
-/// O(grants x down). A clock that goes back keeps grants for longer, never for less than the window.
-template<class Member>
-[[nodiscard]] permission ask(guard_policy const& p, guard<Member>& g, Member const& who, std::int64_t size,
-    std::type_identity_t<std::span<Member const>> down, time_point now)
+/// O(n log n) for n grants and members down if members are ordered, else O(n^2). A grant holds for the window
+/// and, if the clock goes back, however far, for at most two.
+template<Member Who>
+[[nodiscard]] permission ask(guard_policy const& p, guard<Who>& g, Who const& who, std::int64_t size,
+    std::type_identity_t<std::span<Who const>> down, time_point now);
+
+namespace detail {
+
+/// How many different members there are.
+template<Member Who>
+[[nodiscard]] std::int64_t distinct(std::vector<Who const*>& all)
 {
+    if constexpr (std::totally_ordered<Who>) {
+        std::ranges::sort(all, [](Who const* a, Who const* b) { return *a < *b; });
+        auto const repeated = std::ranges::unique(all, [](Who const* a, Who const* b) { return *a == *b; });
+        return std::ssize(all) - std::ssize(repeated);
+    } else {
+        std::int64_t n = 0;
+        for (auto i = all.begin(); i != all.end(); ++i)
+            n += std::none_of(all.begin(), i, [&](Who const* earlier) { return *earlier == **i; });
+        return n;
+    }
+}
+
+}  // namespace detail
+
+template<Member Who>
+permission ask(guard_policy const& p, guard<Who>& g, Who const& who, std::int64_t size,
+    std::type_identity_t<std::span<Who const>> down, time_point now)
+{
+    for (auto& x : g.recent)
+        if (x.at > later(now, p.window))  // the clock went back
+            x.at = now;
     std::erase_if(g.recent, [&](auto const& x) { return now >= x.at && elapsed(x.at, now) >= p.window; });
-    auto const elsewhere = [&](Member const& m) { return std::ranges::find(down, m) != down.end(); };
-    permission out;
-    out.limit = std::max<std::int64_t>(1, p.budget.scaled(std::max<std::int64_t>(size, 0), rounding::up));
+    std::vector<Who const*> others;
+    others.reserve(g.recent.size() + down.size());
     for (auto const& x : g.recent)
-        out.down += x.who != who && !elsewhere(x.who);
+        if (!(x.who == who))
+            others.push_back(&x.who);
     for (auto const& m : down)
-        out.down += m != who && &*std::ranges::find(down, m) == &m;  // the first of its like
+        if (!(m == who))
+            others.push_back(&m);
+    permission out;
+    out.down = detail::distinct(others);
+    out.limit = std::max<std::int64_t>(1, p.budget.scaled(std::max<std::int64_t>(size, 0), rounding::up));
     out.granted = out.down < out.limit;
     if (!out.granted)
         return out;

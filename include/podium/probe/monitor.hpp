@@ -96,8 +96,19 @@ namespace detail {
     return later(from, duration(static_cast<duration::rep>(share)));
 }
 
+/// The check with nothing further ahead than it could have been set now: the clock may have gone back.
+[[nodiscard]] constexpr check heal(monitor const& m, policy const& p, check c, time_point now) noexcept
+{
+    if (c.due != never)
+        c.due = std::min(c.due, c.sequence == 0 ? first(m, p) : after(now, p.period));
+    if (c.running())
+        c.deadline = std::min(c.deadline, after(now, p.timeout));
+    return c;
+}
+
 }  // namespace detail
 
+/// The monitor after a step, and what the caller must do.
 struct stepped {
     monitor next{};
     actions todo{};
@@ -137,18 +148,20 @@ struct stepped {
     m.liveness.current = initial(kind::liveness);
     m.liveness.leaning = verdict::unknown;
     m.liveness.run = 0;
-    m.liveness.due = later(now, std::max(p.liveness->period, detail::least_wait));
+    m.liveness.due = detail::after(now, p.liveness->period);
     return m;
 }
 
 /// Advances by what was seen. An answer to an earlier instance, or to another check than the running
 /// one, is ignored. Extra calls are harmless: with nothing seen and nothing due, `next == m` and `todo`
-/// only repeats `wake_at`. O(1), no allocation, never throws.
+/// only repeats `wake_at`. A clock that goes back, however far, delays the next check by at most a period and
+/// the first one by at most its initial delay. O(1), no allocation, never throws.
 [[nodiscard]] constexpr stepped step(
     policies const& p, monitor m, observed const& seen, time_point now) noexcept
 {
     monitor next = m;
     actions todo;
+    next.running_since = std::min(next.running_since, now);
 
     auto const settle = [&](kind which, policy const& rule, check& c, outcome came) {
         auto const before = c.current;
@@ -167,6 +180,7 @@ struct stepped {
     auto const advance = [&](kind which, std::optional<policy> const& rule, check& c) {
         if (!rule)
             return;
+        c = detail::heal(next, *rule, c, now);
         if (seen.terminating && which != kind::readiness)
             c = hold(c);
         auto const& a = seen.answer;
@@ -182,11 +196,13 @@ struct stepped {
         bool const waits = which == kind::startup ? next.started : !next.started;
         if (!off && !waits && c.due == never && !c.running())  // the first check of this instance
             c.due = detail::first(next, *rule);
-        if (!c.running() && c.due != never && now >= c.due) {
+        bool const can_end = now < detail::last;  // a deadline still fits before the end of time
+        if (!c.running() && c.due != never && now >= c.due && can_end) {
             c = begin(*rule, c, now);
             todo.checks[static_cast<std::size_t>(which)] = ticket{next.instance, which, c.sequence};
         }
-        todo.wake_at = std::min(todo.wake_at, c.running() ? c.deadline : c.due);
+        if (auto const at = c.running() ? c.deadline : c.due; at > now)
+            todo.wake_at = std::min(todo.wake_at, at);
     };
 
     advance(kind::startup, p.startup, next.startup);

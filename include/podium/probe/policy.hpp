@@ -31,6 +31,7 @@ enum class outcome : std::uint8_t {
 /// What the answers so far amount to.
 enum class verdict : std::uint8_t { unknown, passing, failing };
 
+/// How one probe looks, and what it takes to convince it. `validate` says what is allowed.
 struct policy {
     duration initial_delay{0};                   ///< first check this long after the container runs, >= 0
     duration period = std::chrono::seconds(10);  ///< from the start of one check to that of the next, > 0
@@ -46,6 +47,16 @@ struct policy {
     case kind::startup: return "startup";
     case kind::readiness: return "readiness";
     case kind::liveness: return "liveness";
+    }
+    return "unknown";
+}
+
+[[nodiscard]] constexpr std::string_view to_string(outcome o) noexcept
+{
+    switch (o) {
+    case outcome::success: return "success";
+    case outcome::failure: return "failure";
+    case outcome::error: return "error";
     }
     return "unknown";
 }

@@ -44,6 +44,7 @@ struct sight {
     friend bool operator==(sight const&, sight const&) = default;
 };
 
+/// What a tick leads to.
 struct ticked {
     worker next{};
     bool ask = false;  ///< probe it now and hand the outcome to `answer`
