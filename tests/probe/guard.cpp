@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <compare>
 #include <deque>
 #include <doctest/doctest.h>
 #include <limits>
@@ -29,6 +30,21 @@ struct only_moves {
     bool operator==(only_moves const&) const = default;
 };
 struct not_comparable {};
+// Counts how often two are compared.
+struct counted_robot {
+    int number = 0;
+    static inline std::int64_t comparisons = 0;
+    friend bool operator==(counted_robot const& a, counted_robot const& b)
+    {
+        ++comparisons;
+        return a.number == b.number;
+    }
+    friend auto operator<=>(counted_robot const& a, counted_robot const& b)
+    {
+        ++comparisons;
+        return a.number <=> b.number;
+    }
+};
 static_assert(probe::Member<robot>);
 static_assert(!probe::Member<only_moves>);
 static_assert(!probe::Member<not_comparable>);
@@ -41,6 +57,19 @@ TEST_CASE("probe: members need no order, and each counts once")
     probe::guard<robot> of;
     CHECK(probe::ask({.budget = 3}, of, robot(3), 9, down, time_point{}) == probe::permission{true, 2, 3});
     CHECK(probe::ask({.budget = 3}, of, robot(4), 9, down, time_point{}) == probe::permission{false, 3, 3});
+}
+
+TEST_CASE("probe: ordered members are counted in n log n, however many are down")
+{
+    constexpr int n = 4096;
+    std::vector<counted_robot> down;
+    for (int i = 0; i < n; ++i)
+        down.push_back({i * 1237 % n});
+    probe::guard<counted_robot> g;
+    counted_robot::comparisons = 0;
+    auto const answer = probe::ask({}, g, counted_robot{-1}, n, down, time_point{});
+    CHECK(answer.down == n);
+    CHECK(counted_robot::comparisons < 40 * n);  // n * n / 2 is 2048 * n
 }
 
 TEST_CASE("probe: a clock that was a year ahead holds a guard for two windows at most")

@@ -290,6 +290,13 @@ TEST_CASE("probe: at the end of time an extra call is harmless still")
     CHECK(begun <= 10);
 }
 
+TEST_CASE("probe: outcomes have names")
+{
+    CHECK(to_string(outcome::success) == "success");
+    CHECK(to_string(outcome::failure) == "failure");
+    CHECK(to_string(outcome::error) == "error");
+}
+
 TEST_CASE("probe: a policy's errors name their fields, all of them")
 {
     CHECK(probe::validate({}, kind::liveness).has_value());

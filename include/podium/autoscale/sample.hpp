@@ -174,7 +174,9 @@ namespace detail {
 
 }  // namespace detail
 
-constexpr group classify(policy const& p, bool skip_starting, sample const& s, time_point now) noexcept
+// gcc 12 leaves this a call in `add`, which makes counting a fleet a third slower.
+[[gnu::always_inline]] constexpr group classify(
+    policy const& p, bool skip_starting, sample const& s, time_point now) noexcept
 {
     if (!s.member)
         return s.value_milli ? group::outside : group::unseen;
@@ -193,8 +195,10 @@ constexpr void add(
     using detail::plus;
     if (s.member) {
         ++t.members;
-        t.ready_pods += s.phase == phase::running && s.readiness == readiness::ready;
-        t.without_request += !s.request_milli;
+        if (s.phase == phase::running && s.readiness == readiness::ready)
+            ++t.ready_pods;
+        if (!s.request_milli)
+            ++t.without_request;
     }
     auto const request = s.request_milli.value_or(0);
     switch (classify(p, skip_starting, s, now)) {
