@@ -279,6 +279,10 @@ TEST_CASE("core: rounding up goes to the next multiple, away from zero")
     CHECK(q("-4").round_up(3) == q("-1k"));
     CHECK(q("1234").round_up(-3) == q("1234"));
     CHECK(q("1776.5681e6").round_up(3) == q("1776569e3"));
+    // A binary amount stays one, however many digits that takes.
+    CHECK(to_string(q("+537Ti").round_up(6)) == "590437745000000");
+    CHECK(to_string(q("-123.06Gi").round_up(9)) == "-133000000000");
+    CHECK(to_string(q("6Pi").round_up(9)) == "6597070312500Ki");
 }
 
 TEST_CASE("core: a quantity is a constant where one is needed")

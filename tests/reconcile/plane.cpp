@@ -44,19 +44,19 @@ using view = reconcile::view<done_index>;
 // The least that a store keeps, and the least that a plane drives; and what lacks a part of that.
 struct least_metadata {
     std::string name{}, namespace_{};
-    friend bool operator==(least_metadata const&, least_metadata const&) = default;
+    [[maybe_unused]] friend bool operator==(least_metadata const&, least_metadata const&) = default;
 };
 struct least_kind {
     static constexpr char const* kind = "Least";
     least_metadata metadata{};
-    friend bool operator==(least_kind const&, least_kind const&) = default;
+    [[maybe_unused]] friend bool operator==(least_kind const&, least_kind const&) = default;
 };
 struct without_kind {
     least_metadata metadata{};
-    friend bool operator==(without_kind const&, without_kind const&) = default;
+    [[maybe_unused]] friend bool operator==(without_kind const&, without_kind const&) = default;
 };
 struct without_equality {
-    static constexpr char const* kind = "Least";
+    [[maybe_unused]] static constexpr char const* kind = "Least";
     least_metadata metadata{};
 };
 static_assert(reconcile::Kind<least_kind>);

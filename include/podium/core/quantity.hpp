@@ -649,6 +649,7 @@ inline std::string quantity::text() const
             out.erase(static_cast<std::size_t>(to + length - out.data()));
             return out;
         };
+        bool long_binary = false;
         if (format_ == quantity_format::binary_si) {
             for (; exponent < 0 && number % 10 == 0; number /= 10)
                 ++exponent;
@@ -659,9 +660,10 @@ inline std::string quantity::text() const
                 auto const step = std::min(std::countr_zero(whole) / 10, 6);
                 if (auto const digits = whole >> step * 10; digits < limit)
                     return written(digits, " KMGTPE"[step], 'i', step > 0 ? 2 : 0);
+                long_binary = true;
             }
         }
-        if (exponent <= 20 && number < limit) {
+        if (exponent <= 20 && number < limit && !long_binary) {
             auto thousands = static_cast<unsigned>(exponent + 9) / 3;
             number *= static_cast<std::uint64_t>(short_power((exponent + 9) % 3));
             for (; number % 1000 == 0 && thousands < 9; number /= 1000)
