@@ -7,7 +7,9 @@
 #include <podium/schedule.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
+#include <set>
 
 namespace {
 
@@ -22,6 +24,8 @@ struct node {
     std::vector<schedule::taint> taints{};
     bool unschedulable = false;
     amounts allocatable{};
+    std::vector<std::pair<std::vector<std::string>, std::int64_t>> images{};
+    std::map<std::string, std::int64_t> volume_limits{};
 };
 struct pod {
     std::string node_name{};
@@ -30,6 +34,11 @@ struct pod {
     amounts requests{};
     amounts assumed{};
     amounts filtered{};  ///< the extended resources that the filter looks at
+    std::vector<schedule::host_port> ports{};
+    std::vector<std::string> images{};
+    schedule::resident resident{};
+    schedule::spread_wish spread{};
+    schedule::volume_wish volumes{};
 };
 
 json at(json const& j, char const* path)
@@ -126,6 +135,186 @@ schedule::node_choice choice_of(json const& affinity, json const& node_selector)
     return out;
 }
 
+labels::selector selector_of_pods(json const& j)
+{
+    if (j.is_null())
+        return labels::selector::nothing();
+    labels::label_selector s;
+    auto const all = at(j, "/matchLabels");
+    for (auto const& [key, value] : all.items())
+        s.match_labels[key] = value;
+    for (auto const& e : at(j, "/matchExpressions"))
+        s.match_expressions.push_back({text(e, "key"), labels::parse_operator(text(e, "operator")),
+            e.value("values", std::vector<std::string>())});
+    return labels::selector::make(s).value();
+}
+
+std::vector<schedule::affinity_term> terms_of(json const& list)
+{
+    std::vector<schedule::affinity_term> out;
+    for (auto const& given : list) {
+        auto const& t = given.contains("podAffinityTerm") ? given.at("podAffinityTerm") : given;
+        auto& term = out.emplace_back();
+        term.selector = selector_of_pods(at(t, "/labelSelector"));
+        term.topology_key = text(t, "topologyKey");
+        term.namespaces = t.value("namespaces", std::vector<std::string>());
+        if (t.contains("namespaceSelector"))
+            term.namespace_selector = selector_of_pods(t.at("namespaceSelector"));
+        term.weight = given.value("weight", 1);
+    }
+    return out;
+}
+
+schedule::label_map labels_of(json const& j)
+{
+    auto const given = at(j, "/metadata/labels");
+    schedule::label_map out;
+    for (auto const& [key, value] : given.items())
+        out[key] = value;
+    return out;
+}
+
+schedule::resident resident_of(json const& j)
+{
+    auto const terms = [&](std::string const& path) {
+        return terms_of(at(j, ("/spec/affinity/" + path + "DuringSchedulingIgnoredDuringExecution").c_str()));
+    };
+    return {.namespace_ = j.at("metadata").value("namespace", "default"),
+        .labels = labels_of(j),
+        .affinity = {.required = terms("podAffinity/required"),
+            .required_anti = terms("podAntiAffinity/required"),
+            .preferred = terms("podAffinity/preferred"),
+            .preferred_anti = terms("podAntiAffinity/preferred")},
+        .terminating = j.at("metadata").contains("deletionTimestamp")};
+}
+
+schedule::spread_constraint constraint_of(json const& j, schedule::label_map const& own)
+{
+    auto selector = selector_of_pods(at(j, "/labelSelector"));
+    if (!selector.is_nothing()) {
+        auto all = selector.requirements();
+        for (auto const& key : at(j, "/matchLabelKeys"))
+            if (auto const found = own.find(key.get<std::string>()); found != own.end())
+                all.push_back(
+                    labels::requirement::make({found->first, labels::op::in, {found->second}}).value());
+        selector = labels::selector(std::move(all));
+    }
+    return {.max_skew = j.at("maxSkew"),
+        .topology_key = text(j, "topologyKey"),
+        .selector = selector,
+        .hard = text(j, "whenUnsatisfiable") == "DoNotSchedule",
+        .min_domains = j.value("minDomains", 1),
+        .honor_affinity = j.value("nodeAffinityPolicy", "Honor") == "Honor",
+        .honor_taints = j.value("nodeTaintsPolicy", "Ignore") == "Honor"};
+}
+
+/// The constraints of a pod that has none of its own: the given ones (or Kubernetes'), for what its services
+/// select.
+void add_default_constraints(schedule::spread_wish& to, json const& args, json const& services)
+{
+    std::vector<labels::requirement> selected;
+    for (auto const& s : services) {
+        auto const wanted = at(s, "/spec/selector");
+        bool matches = !wanted.is_null() && s.at("metadata").value("namespace", "default") == to.namespace_;
+        for (auto const& [key, value] : wanted.items())
+            matches = matches && to.labels.contains(key) && to.labels.at(key) == value;
+        if (matches)
+            for (auto const& [key, value] : wanted.items())
+                selected.push_back(labels::requirement::make({key, labels::op::in, {value}}).value());
+    }
+    if (selected.empty())
+        return;
+    to.require_all_keys = args.value("defaultingType", "System") == "List";
+    if (to.require_all_keys)
+        for (auto const& c : at(args, "/defaultConstraints"))
+            to.constraints.push_back(constraint_of(c, {}));
+    else
+        to.constraints = {{.max_skew = 3, .topology_key = "kubernetes.io/hostname", .hard = false},
+            {.max_skew = 5, .topology_key = "topology.kubernetes.io/zone", .hard = false}};
+    for (auto& c : to.constraints)
+        c.selector = labels::selector(selected);
+}
+
+/// The objects about storage of a case.
+schedule::storage storage_of(json const& c)
+{
+    schedule::storage out;
+    auto const bytes = [](json const& q) {
+        return q.is_null() ? std::int64_t{0} : podium::quantity::parse(q.get<std::string>()).value().value();
+    };
+    auto const key = [](json const& ref) {
+        return ref.is_null() ? std::string() : ref.value("namespace", "default") + '/' + text(ref, "name");
+    };
+    for (auto const& j : c.value("persistentVolumeClaims", json::array())) {
+        auto const& spec = j.at("spec");
+        auto const notes = at(j, "/metadata/annotations");
+        schedule::claim one{.class_name = text(spec, "storageClassName"),
+            .volume_name = text(spec, "volumeName"),
+            .bound = notes.contains("pv.kubernetes.io/bind-completed"),
+            .request = bytes(at(spec, "/resources/requests/storage")),
+            .access_modes = spec.value("accessModes", std::vector<std::string>())};
+        if (spec.contains("selector"))
+            one.selector = selector_of_pods(spec.at("selector"));
+        if (notes.contains("volume.kubernetes.io/selected-node"))
+            one.selected_node = notes.at("volume.kubernetes.io/selected-node");
+        out.claims[key(j.at("metadata"))] = one;
+    }
+    for (auto const& j : c.value("persistentVolumes", json::array())) {
+        auto const& spec = j.at("spec");
+        auto const name = text(j.at("metadata"), "name");
+        schedule::volume one{.name = name,
+            .class_name = text(spec, "storageClassName"),
+            .capacity = bytes(at(spec, "/capacity/storage")),
+            .access_modes = spec.value("accessModes", std::vector<std::string>()),
+            .labels = labels_of(j),
+            .claimed_by = key(at(spec, "/claimRef")),
+            .available = at(j, "/status/phase") == "Available",
+            .terminating = j.at("metadata").contains("deletionTimestamp")};
+        if (auto const terms = at(spec, "/nodeAffinity/required/nodeSelectorTerms"); !terms.is_null())
+            one.affinity = selector_of(terms);
+        if (auto const csi = at(spec, "/csi"); !csi.is_null())
+            one.attachment = {text(csi, "driver"), text(csi, "volumeHandle")};
+        out.volumes[name] = one;
+    }
+    for (auto const& j : c.value("storageClasses", json::array())) {
+        schedule::volume_class one{.provisioner = text(j, "provisioner")};
+        if (j.contains("volumeBindingMode"))
+            one.wait_for_first_consumer = text(j, "volumeBindingMode") == "WaitForFirstConsumer";
+        for (auto const& t : at(j, "/allowedTopologies")) {
+            auto& all = one.topologies.emplace_back();
+            for (auto const& e : at(t, "/matchLabelExpressions"))
+                all.push_back(
+                    labels::requirement::make({text(e, "key"), labels::op::in, e.at("values")}).value());
+        }
+        out.classes[text(j.at("metadata"), "name")] = one;
+    }
+    return out;
+}
+
+schedule::volume_wish volumes_of(json const& pod, schedule::storage const& in)
+{
+    std::vector<std::string> claims;
+    std::vector<schedule::disk> disks;
+    for (auto const& v : at(pod, "/spec/volumes")) {
+        if (auto const c = at(v, "/persistentVolumeClaim"); !c.is_null())
+            claims.push_back(text(c, "claimName"));
+        auto const read_only = [](json const& j) { return j.value("readOnly", false); };
+        if (auto const d = at(v, "/gcePersistentDisk"); !d.is_null())
+            disks.push_back({.id = "gce/" + text(d, "pdName"), .read_only = read_only(d)});
+        if (auto const d = at(v, "/awsElasticBlockStore"); !d.is_null())
+            disks.push_back({.id = "ebs/" + text(d, "volumeID")});
+        if (auto const d = at(v, "/iscsi"); !d.is_null())
+            disks.push_back({.id = "iscsi/" + text(d, "iqn"), .read_only = read_only(d)});
+        if (auto const d = at(v, "/rbd"); !d.is_null())
+            disks.push_back({.id = "rbd/" + text(d, "pool") + '/' + text(d, "image"),
+                .monitors = d.at("monitors"),
+                .read_only = read_only(d)});
+    }
+    auto out = schedule::resolve(in, pod.at("metadata").value("namespace", "default"), claims);
+    out.disks = std::move(disks);
+    return out;
+}
+
 node node_of(json const& j)
 {
     node n{.name = text(j.at("metadata"), "name")};
@@ -141,10 +330,12 @@ node node_of(json const& j)
     }
     n.unschedulable = at(j, "/spec/unschedulable") == true;
     n.allocatable = amounts_of(at(j, "/status/allocatable"));
+    for (auto const& image : at(j, "/status/images"))
+        n.images.emplace_back(image.at("names"), image.value("sizeBytes", std::int64_t{0}));
     return n;
 }
 
-pod pod_of(json const& j, json const& args)
+pod pod_of(json const& j, json const& args, json const& services = {})
 {
     auto const spec = j.value("spec", json::object());
     pod p{.node_name = text(spec, "nodeName")};
@@ -163,6 +354,25 @@ pod pod_of(json const& j, json const& args)
             std::find(groups.begin(), groups.end(), group) == groups.end())
             p.filtered[name] = amount;
     }
+    for (char const* const list : {"/containers", "/initContainers"})
+        for (auto const& c : at(spec, list)) {
+            p.images.push_back(text(c, "image"));
+            if (list == std::string_view("/containers") || text(c, "restartPolicy") == "Always")
+                for (auto const& port : at(c, "/ports"))
+                    p.ports.push_back(
+                        {text(port, "hostIP"), text(port, "protocol"), port.value("hostPort", 0)});
+        }
+    if (p.images.empty())
+        p.images.emplace_back();
+    p.resident = resident_of(j);
+    p.spread = {.namespace_ = p.resident.namespace_,
+        .labels = p.resident.labels,
+        .choice = p.choice,
+        .tolerations = p.tolerations};
+    for (auto const& c : at(spec, "/topologySpreadConstraints"))
+        p.spread.constraints.push_back(constraint_of(c, p.resident.labels));
+    if (p.spread.constraints.empty())
+        add_default_constraints(p.spread, args, services);
     return p;
 }
 
@@ -208,13 +418,26 @@ std::optional<mismatch> run(json const& c, Plugin... settings)
 {
     using rules = schedule::pipeline<node, pod, F, S>;
     rules const r{settings...};
-    auto const args = c.value("args", json());
+    auto const args = c.value("args", json::object());
     schedule::snapshot<rules> on;
-    for (auto const& n : c.at("nodes"))
-        on.set(text(n.at("metadata"), "name"), node_of(n));
+    for (auto const& n : c.at("nodes")) {
+        auto one = node_of(n);
+        for (auto const& csi : c.value("csiNodes", json::array()))
+            if (text(csi.at("metadata"), "name") == one.name)
+                for (auto const& d : at(csi, "/spec/drivers"))
+                    if (auto const most = at(d, "/allocatable/count"); !most.is_null())
+                        one.volume_limits[text(d, "name")] = most;
+        on.set(one.name, one);
+    }
+    auto const storage = storage_of(c);
+    auto const pod_with_volumes = [&](json const& p, json const& services) {
+        auto out = pod_of(p, args, services);
+        out.volumes = volumes_of(p, storage);
+        return out;
+    };
     for (auto const& p : c.value("pods", json::array()))
-        on.bind(text(p.at("spec"), "nodeName"), pod_of(p, args));
-    auto const wanted = pod_of(c.at("pod"), args);
+        on.bind(text(p.at("spec"), "nodeName"), pod_with_volumes(p, {}));
+    auto const wanted = pod_with_volumes(c.at("pod"), c.value("services", json()));
     auto const table = r.explain(on, wanted);
 
     json got = json::object();
@@ -224,7 +447,8 @@ std::optional<mismatch> run(json const& c, Plugin... settings)
         if (row.reasons.empty()) {
             fits.push_back(name);
             if (!row.raw.empty())
-                got["scores"][name] = {row.raw.at(0), row.scores.at(0)};
+                got["scores"][name] = {
+                    row.raw.at(0) == schedule::not_scored ? 0 : row.raw.at(0), row.scores.at(0)};
             continue;
         }
         std::vector<std::string> reasons;
@@ -240,7 +464,13 @@ std::optional<mismatch> run(json const& c, Plugin... settings)
         got["filter"]["fits"] = fits;
 
     auto expected = c.at("expect");
-    expected.erase("preFilter");  // what a pre-filter says is in the filter's answers
+    if (auto const why = expected.value("/preFilter/reasons"_json_pointer, json()); !why.is_null()) {
+        // Refused before any node was looked at: ours says so for each node.
+        expected = {{"filter", {{"fits", json::array()}}}};
+        for (auto const& row : table.nodes)
+            expected["filter"]["unschedulableAndUnresolvable"][on.name(row.node)] = why;
+    }
+    expected.erase("preFilter");  // what else a pre-filter says is in the filter's answers
     if (expected.value("/preScore/status"_json_pointer, std::string()) == "Skip") {
         // A plugin that does not score adds nothing: ours must then like all nodes alike.
         expected.erase("preScore");
@@ -316,9 +546,249 @@ std::optional<mismatch> node_unschedulable(json const& c)
     return run<filters<schedule::node_unschedulable<&node::unschedulable, &pod::tolerations>>, scores<>>(c);
 }
 
+std::optional<mismatch> node_ports(json const& c)
+{
+    return run<filters<schedule::node_ports<&pod::ports>>, scores<>>(c);
+}
+std::optional<mismatch> image_locality(json const& c)
+{
+    return run<filters<>, scores<schedule::image_locality<&node::images, &pod::images>>>(c);
+}
+std::optional<mismatch> volume_restrictions(json const& c)
+{
+    return run<filters<schedule::volume_restrictions<&pod::volumes>>, scores<>>(c);
+}
+std::optional<mismatch> volume_zone(json const& c)
+{
+    return run<filters<schedule::volume_zone<&node::labels, &pod::volumes>>, scores<>>(c);
+}
+std::optional<mismatch> volume_limits(json const& c)
+{
+    return run<filters<schedule::node_volume_limits<&node::volume_limits, &pod::volumes>>, scores<>>(c);
+}
+std::optional<mismatch> volume_binding(json const& c)
+{
+    return run<filters<schedule::volume_binding<&node::labels, &node::name, &pod::volumes>>, scores<>>(c);
+}
+std::optional<mismatch> inter_pod_affinity(json const& c)
+{
+    using plugin = schedule::inter_pod_affinity<&node::labels, &pod::resident>;
+    plugin p;
+    auto const args = c.value("args", json::object());
+    p.hard_weight = args.value("hardPodAffinityWeight", 1);
+    p.ignore_preferred_of_existing = args.value("ignorePreferredTermsOfExistingPods", false);
+    for (auto const& n : c.value("namespaces", json::array()))
+        p.namespaces[text(n.at("metadata"), "name")] = labels_of(n);
+    return run<filters<plugin>, scores<plugin>>(c, p);
+}
+std::optional<mismatch> topology_spread(json const& c)
+{
+    using plugin =
+        schedule::topology_spread<&node::labels, &node::name, &node::taints, &pod::resident, &pod::spread>;
+    return run<filters<plugin>, scores<plugin>>(c);
+}
+/// kube-scheduler's default profile, but for volumes and dynamic resources, which no case of `decision` has.
+using least = schedule::least_allocated<resource<"cpu">, resource<"memory">>;
+using even = schedule::balanced_allocation<resource<"cpu">, resource<"memory">>;
+using near = schedule::inter_pod_affinity<&node::labels, &pod::resident>;
+using apart =
+    schedule::topology_spread<&node::labels, &node::name, &node::taints, &pod::resident, &pod::spread>;
+using images = schedule::image_locality<&node::images, &pod::images>;
+using default_profile = schedule::pipeline<node, pod,
+    filters<schedule::node_unschedulable<&node::unschedulable, &pod::tolerations>,
+        schedule::node_name<&node::name, &pod::node_name>, taints, affinity,
+        schedule::node_ports<&pod::ports>, fit, apart, near>,
+    schedule::scores<schedule::weighted<taints, 3>, schedule::weighted<affinity, 2>,
+        schedule::weighted<apart, 2>, schedule::weighted<near, 2>, schedule::weighted<least>,
+        schedule::weighted<even>, schedule::weighted<images>>>;
+
+/// A case's cluster: the rules, the nodes with their pods, and what is promised to whom.
+struct cluster {
+    default_profile rules{};
+    schedule::snapshot<default_profile> on{};
+    schedule::nominations<pod> nominated{};
+    pod wanted{};
+};
+
+int priority(json const& p)
+{
+    auto const given = at(p, "/spec/priority");
+    return given.is_null() ? 0 : given.get<int>();
+}
+
+way const sizes{"scheduler: schedule::image_size::kubernetes (podium: own, a node's own word on its image)"};
+
+cluster cluster_of(json const& c)
+{
+    near with;
+    for (auto const& n : c.value("namespaces", json::array()))
+        with.namespaces[text(n.at("metadata"), "name")] = labels_of(n);
+    cluster out{.rules = default_profile{with, images{.sizes = schedule::image_size::kubernetes}}};
+    for (auto const& n : c.at("nodes"))
+        out.on.set(text(n.at("metadata"), "name"), node_of(n));
+    for (auto const& p : c.value("pods", json::array()))
+        out.on.bind(text(p.at("spec"), "nodeName"), pod_of(p, {}));
+    auto const promised = [&](json const& p) {
+        return out.on.find(p.value("/status/nominatedNodeName"_json_pointer, std::string()));
+    };
+    out.nominated.own = promised(c.at("pod"));
+    // A nomination of the pod itself is not one of others. Kubernetes tells by uid, and no pod of the cases
+    // has one.
+    auto const uid = [](json const& p) { return text(p.at("metadata"), "uid"); };
+    for (auto const& n : c.value("nominatedPods", json::array()))
+        if (priority(n) >= priority(c.at("pod")) && uid(n) != uid(c.at("pod")))
+            out.nominated.others.emplace_back(promised(n).value(), pod_of(n, {}));
+    out.wanted = pod_of(c.at("pod"), {});
+    return out;
+}
+
+std::optional<mismatch> decision(json const& c)
+{
+    auto const [r, on, nominated, wanted] = cluster_of(c);
+    auto const table = r.explain(on, wanted, 0, nominated);
+    if (table.decision != r.decide(on, wanted, 0, nominated))
+        return mismatch{"the decision that follows from the table", "another one"};
+
+    auto expected = c.at("expect");
+    json got{{"feasible", json::array()}};
+    for (auto const& row : table.nodes) {
+        auto const& name = on.name(row.node);
+        if (row.reasons.empty()) {
+            got["feasible"].push_back(name);
+            if (bool const by_plugin = c.contains(json::json_pointer("/expect/scores/" + name + "/total"));
+                by_plugin)
+                got["scores"][name]["total"] = row.score;
+            else if (expected.contains("scores"))
+                got["scores"][name] = row.score;
+            for (std::size_t k = 0; k < row.scores.size(); ++k)
+                if (expected.contains(
+                        json::json_pointer("/scores/" + name + '/' + std::string(table.scores[k]))))
+                    got["scores"][name][std::string(table.scores[k])] = row.scores[k];
+            if (row.score == table.decision.score)
+                got["top"].push_back(name);
+            continue;
+        }
+        auto& rejected = got["rejected"][name];
+        auto const first = row.reasons.front().plugin;
+        rejected = {{"code", "Unschedulable"}, {"plugin", table.filters[first]}, {"reasons", json::array()}};
+        for (auto const& why : row.reasons)
+            if (why.plugin == first) {
+                rejected["reasons"].push_back(r.text(first, why.code, r.prepare(wanted)));
+                if (why.unresolvable)
+                    rejected["code"] = "UnschedulableAndUnresolvable";
+            }
+        std::sort(rejected["reasons"].begin(), rejected["reasons"].end());
+    }
+    if (!table.decision.node)
+        got["message"] = r.summary(table.decision, wanted);
+    if (expected.contains("scores"))
+        for (auto& [name, scores] : expected["scores"].items())
+            if (scores.is_object())
+                scores.erase("DynamicResources");
+    for (auto const* part : {"rejected"})
+        if (!expected.contains(part))
+            got.erase(part);
+        else if (!got.contains(part))
+            got[part] = json::object();
+    return unlike(expected, got);
+}
+
+/// "2024-01-01T00:15:00Z".
+podium::time_point instant(std::string const& text)
+{
+    using namespace std::chrono;
+    auto const number = [&](std::size_t from, std::size_t n) { return std::stoi(text.substr(from, n)); };
+    auto const day = year{number(0, 4)} / number(5, 2) / number(8, 2);
+    return sys_days{day} + hours{number(11, 2)} + minutes{number(14, 2)} + seconds{number(17, 2)};
+}
+
+std::optional<mismatch> preemption(json const& c)
+{
+    auto const [r, on, nominated, wanted] = cluster_of(c);
+    auto const budgets = c.value("podDisruptionBudgets", json::array());
+    std::vector<std::int64_t> allowed;
+    for (auto const& b : budgets)
+        allowed.push_back(b.value("/status/disruptionsAllowed"_json_pointer, std::int64_t{0}));
+    auto const given = c.value("pods", json::array());
+    std::vector<pod> bound;
+    bound.reserve(given.size());
+    std::vector<schedule::occupant<pod>> occupants;
+    for (auto const& p : given) {
+        auto const started = p.value("/status/startTime"_json_pointer, std::string());
+        schedule::occupant<pod> o{.node = on.find(text(p.at("spec"), "nodeName")).value(),
+            .pod = &bound.emplace_back(pod_of(p, {})),
+            .priority = priority(p),
+            .started = instant(started)};
+        for (std::uint32_t b = 0; b < budgets.size(); ++b) {
+            auto const selector = selector_of_pods(at(budgets[b], "/spec/selector"));
+            auto const& self = bound.back().resident;
+            if (budgets[b].at("metadata").value("namespace", "default") == self.namespace_ &&
+                !self.labels.empty() && !selector.is_everything() && selector.matches(self.labels) &&
+                !at(budgets[b], "/status/disruptedPods").contains(text(p.at("metadata"), "name")))
+                o.budgets.push_back(b);
+        }
+        for (auto const& condition : at(p, "/status/conditions"))
+            o.making_room = o.making_room ||
+                (p.at("metadata").contains("deletionTimestamp") &&
+                    text(condition, "type") == "DisruptionTarget" && text(condition, "status") == "True" &&
+                    text(condition, "reason") == "PreemptionByScheduler");
+        occupants.push_back(o);
+    }
+    auto const found = schedule::preempt(r, on, wanted,
+        {.priority = priority(c.at("pod")),
+            .never = at(c, "/pod/spec/preemptionPolicy") == "Never",
+            .nominated = nominated.own},
+        occupants, allowed, nominated);
+    json got{{"eligible", found.ineligible.empty()}};
+    if (!found.ineligible.empty()) {
+        got["reason"] = found.ineligible;
+        return unlike(c.at("expect"), got);
+    }
+    std::set<std::uint32_t> potential;
+    got["candidates"] = json::object();
+    for (auto const& v : found.candidates) {
+        auto& out = got["candidates"][on.name(v.node)];
+        out = {{"pdbViolations", v.violations}, {"victims", json::array()}};
+        for (auto const i : v.pods)
+            out["victims"].push_back(given[i].at("metadata").value("namespace", "default") + '/' +
+                text(given[i].at("metadata"), "name"));
+        potential.insert(v.node);
+    }
+    for (auto const& h : found.hopeless) {
+        auto reasons = json::array();
+        for (auto codes = h.codes; codes != 0; codes &= codes - 1)
+            reasons.push_back(
+                r.text(h.plugin, static_cast<std::uint8_t>(std::countr_zero(codes)), r.prepare(wanted)));
+        if (h.codes == 0)
+            reasons.push_back("No preemption victims found for incoming pod");
+        std::sort(reasons.begin(), reasons.end());
+        got["notCandidates"][on.name(h.node)] = {
+            {"code", h.unresolvable ? "UnschedulableAndUnresolvable" : "Unschedulable"},
+            {"reasons", reasons}};
+        potential.insert(h.node);
+    }
+    got["potentialNodes"] = json::array();
+    for (auto const slot : potential)
+        got["potentialNodes"].push_back(on.name(slot));
+    got["best"] = json::array();
+    for (auto const slot : found.best)
+        got["best"].push_back(on.name(slot));
+    return unlike(c.at("expect"), got);
+}
+
+std::optional<mismatch> sampling(json const& c)
+{
+    return unlike(c.at("expect"),
+        {{"nodesToFind", schedule::nodes_to_find(c.at("nodes"), c.value("percentageOfNodesToScore", 0))}});
+}
+
 area const scheduler{"scheduler",
     {{"NodeResourcesFit", resources_fit}, {"NodeResourcesBalancedAllocation", balanced},
         {"NodeAffinity", node_affinity}, {"TaintToleration", taint_toleration}, {"NodeName", node_name},
-        {"NodeUnschedulable", node_unschedulable}}};
+        {"NodeUnschedulable", node_unschedulable}, {"NodePorts", node_ports},
+        {"ImageLocality", image_locality}, {"InterPodAffinity", inter_pod_affinity},
+        {"PodTopologySpread", topology_spread}, {"decision", decision}, {"decision-large", decision},
+        {"preemption", preemption}, {"sampling", sampling}, {"VolumeRestrictions", volume_restrictions},
+        {"VolumeZone", volume_zone}, {"NodeVolumeLimits", volume_limits}, {"VolumeBinding", volume_binding}}};
 
 }  // namespace

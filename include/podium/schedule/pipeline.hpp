@@ -20,6 +20,7 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -29,6 +30,14 @@
 #include <vector>
 
 namespace podium::inline v0::schedule {
+
+/// Nodes that were promised (Kubernetes: status.nominatedNodeName) to pods that are not bound yet, by slot.
+template<class Pod>
+struct nominations {
+    std::optional<std::uint32_t> own{};  ///< the pod's: if it fits there, no other node is looked at
+    std::vector<std::pair<std::uint32_t, Pod>>
+        others{};  ///< only those that come first: of equal or higher priority
+};
 
 template<class Node, class Pod, class Filters, class Scores>
 class pipeline;
@@ -90,63 +99,78 @@ public:
 
     /// The decision by looking at every node. Ties go to the first at or after slot `from`. O(nodes x
     /// plugins).
-    [[nodiscard]] decision decide(nodes const& on, Pod const& pod, std::uint32_t from = 0) const
+    /// With `nominations` a node must fit with what is promised to others there as well as without it: each
+    /// such node costs a copy of the snapshot.
+    [[nodiscard]] decision decide(
+        nodes const& on, Pod const& pod, std::uint32_t from = 0, nominations<Pod> const& nominated = {}) const
     {
-        return decide_class(on, prepare(pod), from);
+        return decide_class(on, prepare(pod), from, nominated);
     }
-    [[nodiscard]] decision decide_class(nodes const& on, request const& wanted, std::uint32_t from = 0) const
+    [[nodiscard]] decision decide_class(nodes const& on, request const& wanted, std::uint32_t from = 0,
+        nominations<Pod> const& nominated = {}) const
     {
         tally all;
-        for (std::uint32_t slot = 0; slot < on.slots(); ++slot) {
-            if (!on.has(slot))
-                continue;
-            auto const at = on.at(slot);
-            if (auto const no = first_refusal<part::all>(at, wanted); no.plugin != nobody) {
+        auto const known = survey(on, wanted);
+        auto const judge = [&](candidate const& at, contests const& c) {
+            raw_scores raw{};
+            score<part::all>(at, wanted, raw, c);
+            all.fit(at.slot, raw);
+        };
+        std::vector<std::uint32_t> fitting;
+        bool const promised = fits_own(on, wanted, known, nominated);
+        on.for_each([&](candidate const& at) {
+            if (promised && at.slot != *nominated.own)
+                return;
+            if (auto const no = refused(on, wanted, at.slot, nominated, known); no.plugin != nobody)
                 all.refuse(no.plugin, no.codes);
-            } else {
-                raw_scores raw{};
-                score<part::all>(at, wanted, raw);
-                all.fit(slot, raw);
-            }
+            else if constexpr (spans)
+                fitting.push_back(at.slot);  // scored when all of them are known
+            else
+                judge(at, {});
+        });
+        if constexpr (spans) {
+            auto const c = survey_fitting(on, fitting, wanted, known);
+            for (auto const slot : fitting)
+                judge(on.at(slot), c);
         }
         return choose(all, on, from);
     }
 
     /// Every node by every plugin, and the same decision derived from that table alone.
-    [[nodiscard]] explanation explain(nodes const& on, Pod const& pod, std::uint32_t from = 0) const
+    [[nodiscard]] explanation explain(
+        nodes const& on, Pod const& pod, std::uint32_t from = 0, nominations<Pod> const& nominated = {}) const
     {
         auto const wanted = prepare(pod);
         explanation out{.filters = {Filter::name...}, .scores = {Weighted::plugin::name...}};
         tally all;
-        for (std::uint32_t slot = 0; slot < on.slots(); ++slot) {
-            if (!on.has(slot))
-                continue;
-            auto const at = on.at(slot);
-            auto& row = out.nodes.emplace_back(explained_node{.node = slot});
-            each_filter([&]<std::size_t I, class P>() {
-                auto const& r = part_of<P>(wanted);
-                auto const v = detail::ask(plugin<P>(), at, r);
-                for (auto codes = v.codes; codes != 0; codes &= codes - 1) {
-                    auto const code = static_cast<std::uint8_t>(std::countr_zero(codes));
-                    reason why{.plugin = I, .code = code, .unresolvable = v.unresolvable};
-                    if constexpr (requires { plugin<P>().amounts(at, r, std::size_t{code}); })
-                        why.amounts = plugin<P>().amounts(at, r, std::size_t{code});
-                    row.reasons.push_back(why);
-                }
-                return false;
+        auto const known = survey(on, wanted);
+        std::vector<std::uint32_t> fitting;
+        bool const promised = fits_own(on, wanted, known, nominated);
+        on.for_each([&](candidate const& at) {
+            if (promised && at.slot != *nominated.own)
+                return;
+            auto& row = out.nodes.emplace_back(explained_node{.node = at.slot});
+            as_promised(on, at.slot, wanted, known, nominated, [&](auto const& seen, overviews const& k) {
+                row.reasons = refusals(seen, wanted, k);
+                return !row.reasons.empty();
             });
             if (row.reasons.empty()) {
-                raw_scores raw{};
-                score<part::all>(at, wanted, raw);
-                row.raw.assign(raw.begin(), raw.end());
-                all.fit(slot, raw);
+                fitting.push_back(at.slot);
             } else {
                 std::uint64_t codes = 0;
                 for (auto const& why : row.reasons)
                     codes |= why.plugin == row.reasons.front().plugin ? std::uint64_t{1} << why.code : 0;
                 all.refuse(row.reasons.front().plugin, codes);
             }
-        }
+        });
+        auto const c = survey_fitting(on, fitting, wanted, known);
+        for (auto& row : out.nodes)
+            if (row.reasons.empty()) {
+                raw_scores raw{};
+                score<part::all>(on.at(row.node), wanted, raw, c);
+                row.raw.assign(raw.begin(), raw.end());
+                all.fit(row.node, raw);
+            }
         out.decision = choose(all, on, from);
         for (auto& row : out.nodes)
             if (row.reasons.empty()) {
@@ -226,6 +250,35 @@ public:
     using raw_scores = std::array<std::int64_t, score_count>;
     using ranges = std::array<range, score_count>;
 
+    /// Whether a plugin looks at more than one node for its answer about one.
+    static constexpr bool spans = (detail::HasOverview<Filter> || ...) ||
+        ((detail::HasOverview<typename Weighted::plugin> || detail::HasContest<typename Weighted::plugin>) ||
+            ...);
+    /// What such plugins know, by plugin.
+    using overviews = typename detail::each_of<plugins>::overviews;
+    using contests = typename detail::each_of<plugins>::contests;
+    [[nodiscard]] overviews survey(nodes const& on, request const& wanted) const
+    {
+        overviews out;
+        each_plugin([&]<class P>() {
+            if constexpr (detail::HasOverview<P>)
+                of_plugin<P>(out) = plugin<P>().survey(on, part_of<P>(wanted));
+        });
+        return out;
+    }
+    [[nodiscard]] contests survey_fitting(nodes const& on, std::vector<std::uint32_t> const& fitting,
+        request const& wanted, overviews const& known) const
+    {
+        contests out;
+        each_plugin([&]<class P>() {
+            if constexpr (detail::HasContest<P>)
+                of_plugin<P>(out) = plugin<P>().survey_fitting(on, fitting, part_of<P>(wanted));
+            else
+                of_plugin<P>(out) = of_plugin<P>(known);
+        });
+        return out;
+    }
+
     /// Which plugins are asked: `fixed` ones read the node alone, so only a change of the node concerns them.
     enum class part : std::uint8_t { all, fixed, moving };
     template<class P>
@@ -238,7 +291,8 @@ public:
 
     /// The first plugin that refuses; with `moving`, `known` is what the fixed ones said.
     template<part Which>
-    [[nodiscard]] refusal first_refusal(candidate const& at, request const& wanted, refusal known = {}) const
+    [[nodiscard]] refusal first_refusal(
+        candidate const& at, request const& wanted, refusal known = {}, overviews const& cluster = {}) const
     {
         refusal out;
         each_filter([&]<std::size_t I, class P>() {
@@ -246,7 +300,8 @@ public:
                 if (known.plugin == I)
                     out = known;
             } else if constexpr (Which != part::fixed || is_fixed<P>) {
-                if (auto const v = detail::ask(plugin<P>(), at, part_of<P>(wanted)); !v.fits())
+                if (auto const v = detail::ask(plugin<P>(), at, part_of<P>(wanted), of_plugin<P>(cluster));
+                    !v.fits())
                     out = {.codes = v.codes, .plugin = I, .unresolvable = v.unresolvable};
             }
             return out.plugin != nobody;
@@ -254,14 +309,34 @@ public:
         return out;
     }
 
+    /// The first plugin that refuses this node, with nominations. O(plugins), and a survey when one spans.
+    [[nodiscard]] refusal refused(nodes const& on, request const& wanted, std::uint32_t slot,
+        nominations<Pod> const& nominated = {}) const
+    {
+        return refused(on, wanted, slot, nominated, survey(on, wanted));
+    }
+    [[nodiscard]] refusal refused(nodes const& on, request const& wanted, std::uint32_t slot,
+        nominations<Pod> const& nominated, overviews const& known) const
+    {
+        if (nominated.others.empty())
+            return first_refusal<part::all>(on.at(slot), wanted, {}, known);
+        refusal no;
+        as_promised(on, slot, wanted, known, nominated, [&](auto const& seen, overviews const& k) {
+            no = first_refusal<part::all>(seen, wanted, {}, k);
+            return no.plugin != nobody;
+        });
+        return no;
+    }
+
     /// Asks the score plugins, leaving the others' places in `raw` as they are. A score without `normalize`
     /// that is not 0 to 100 is brought there.
     template<part Which>
-    void score(candidate const& at, request const& wanted, raw_scores& raw) const
+    void score(
+        candidate const& at, request const& wanted, raw_scores& raw, contests const& cluster = {}) const
     {
         each_score([&]<std::size_t I, class P, int W>() {
             if constexpr (Which == part::all || (Which == part::fixed) == is_fixed<P>) {
-                raw[I] = plugin<P>().score(at, part_of<P>(wanted));
+                raw[I] = detail::score_with(plugin<P>(), at, part_of<P>(wanted), of_plugin<P>(cluster));
                 if constexpr (!detail::HasNormalize<P>)
                     raw[I] = std::clamp<std::int64_t>(raw[I], 0, max_score);
             }
@@ -290,10 +365,12 @@ public:
     }
     static void widen(ranges& feasible, raw_scores const& raw, bool first)
     {
-        for (std::size_t k = 0; k < score_count; ++k)
-            feasible[k] = first
-                ? range{raw[k], raw[k]}
-                : range{std::min(feasible[k].least, raw[k]), std::max(feasible[k].most, raw[k])};
+        for (std::size_t k = 0; k < score_count; ++k) {
+            if (first)
+                feasible[k] = {std::numeric_limits<std::int64_t>::max(), not_scored};
+            if (raw[k] != not_scored)
+                feasible[k] = {std::min(feasible[k].least, raw[k]), std::max(feasible[k].most, raw[k])};
+        }
     }
 
 private:
@@ -314,6 +391,55 @@ private:
                 ++refused[{by, static_cast<std::uint8_t>(std::countr_zero(codes))}];
         }
     };
+
+    /// Every refusal of one node by every plugin, with its numbers.
+    [[nodiscard]] std::vector<reason> refusals(
+        candidate const& at, request const& wanted, overviews const& known) const
+    {
+        std::vector<reason> out;
+        each_filter([&]<std::size_t I, class P>() {
+            auto const& r = part_of<P>(wanted);
+            auto const v = detail::ask(plugin<P>(), at, r, of_plugin<P>(known));
+            for (auto codes = v.codes; codes != 0; codes &= codes - 1) {
+                auto const code = static_cast<std::uint8_t>(std::countr_zero(codes));
+                reason why{.plugin = I, .code = code, .unresolvable = v.unresolvable};
+                if constexpr (requires { plugin<P>().amounts(at, r, std::size_t{code}); })
+                    why.amounts = plugin<P>().amounts(at, r, std::size_t{code});
+                out.push_back(why);
+            }
+            return false;
+        });
+        return out;
+    }
+
+    /// refuses(candidate, overviews) for the node with what is promised there, then for the node as it is.
+    void as_promised(nodes const& on, std::uint32_t slot, request const& wanted, overviews const& known,
+        nominations<Pod> const& nominated, auto&& refuses) const
+    {
+        auto const here = [&](auto const& n) { return n.first == slot; };
+        if (std::any_of(nominated.others.begin(), nominated.others.end(), here)) {
+            auto with = on;
+            for (auto const& n : nominated.others)
+                if (here(n))
+                    with.bind(slot, n.second);
+            if (refuses(with.at(slot), survey(with, wanted)))
+                return;
+        }
+        refuses(on.at(slot), known);
+    }
+    /// Whether the pod can have the node that it was promised.
+    [[nodiscard]] bool fits_own(nodes const& on, request const& wanted, overviews const& known,
+        nominations<Pod> const& nominated) const
+    {
+        if (!nominated.own || *nominated.own >= on.slots() || !on.has(*nominated.own))
+            return false;
+        bool fits = false;
+        as_promised(on, *nominated.own, wanted, known, nominated, [&](auto const& seen, overviews const& k) {
+            fits = first_refusal<part::all>(seen, wanted, {}, k).plugin == nobody;
+            return !fits;
+        });
+        return fits;
+    }
 
     [[nodiscard]] decision choose(tally const& all, nodes const& on, std::uint32_t from) const
     {
@@ -344,7 +470,9 @@ private:
     [[nodiscard]] int weigh_one(raw_scores const& raw, ranges const& feasible) const
     {
         if constexpr (detail::HasNormalize<P>)
-            return W * std::clamp(static_cast<int>(plugin<P>().normalize(raw[I], feasible[I])), 0, max_score);
+            return raw[I] == not_scored
+                ? 0
+                : W * std::clamp(static_cast<int>(plugin<P>().normalize(raw[I], feasible[I])), 0, max_score);
         else
             return W * static_cast<int>(raw[I]);
     }
@@ -361,6 +489,17 @@ private:
             return std::get<detail::index_in<P, plugins>>(r.parts);
         else
             return r.pod;
+    }
+    /// A plugin's place in a tuple that has one for each.
+    template<class P>
+    [[nodiscard]] static auto& of_plugin(auto& all)
+    {
+        return std::get<detail::index_in<P, plugins>>(all);
+    }
+    static void each_plugin(auto&& what)
+    {
+        [&]<class... P>(std::type_identity<std::tuple<P...>>) { (what.template operator()<P>(), ...); }(
+            std::type_identity<plugins>{});
     }
     /// what.operator()<I, Plugin>() for each filter in order until one returns true.
     static void each_filter(auto&& what)

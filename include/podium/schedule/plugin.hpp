@@ -19,10 +19,17 @@
 /// - `using facts = schedule::facts<...>`: columns that the snapshot keeps for it (`usage<cpu>`). The first
 ///   argument is then a `candidate`: `at.template get<usage<cpu>>()`. A plugin without facts reads the node's
 ///   own fields only, so binding a pod cannot change its answer, and it is not asked again.
+/// - `using overview = T` with `T survey(nodes, request)`: what it must know of all nodes together
+///   (`nodes.for_each(seen)` shows each as a candidate), found once for a decision. It is then the last
+///   argument of `filter` and of `score`.
+/// - `using contest = T` with `T survey_fitting(nodes, slots, request)`: the same of the nodes that fit; in
+///   place of the overview it is the last argument of `score`.
+///   A pipeline with such a plugin is evaluated in full for each pod: exact, and slower.
 /// - `text(code, request)`, `amounts(node, request, code)`, `which(node, request)`: words, numbers and the
 ///   culprit of a refusal; only asked when somebody reads them.
 ///
 /// Answers depend on the arguments alone; plugins hold no mutable state and do not throw.
+/// A raw score of `not_scored` says that the node takes no part: it gets 0 and moves no range.
 ///
 /// Source: the extension points are those of kube-scheduler's framework (v1.35, pkg/scheduler/framework).
 
@@ -30,6 +37,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -38,6 +46,7 @@
 namespace podium::inline v0::schedule {
 
 inline constexpr int max_score = 100;
+inline constexpr std::int64_t not_scored = std::numeric_limits<std::int64_t>::min();
 
 /// A filter's answer: the set of codes of why not, empty when the node fits. A code is 0 to 63 and the
 /// plugin's own; one code has one text for all nodes.
@@ -160,11 +169,64 @@ struct request<P, Pod> {
 template<class P, class Pod>
 using request_t = typename request<P, Pod>::type;
 
+/// Stands for what a plugin does not ask for.
+struct nothing {};
+template<class P>
+concept HasOverview = requires { typename P::overview; };
+template<class P>
+concept HasContest = requires { typename P::contest; };
+template<class P>
+struct overview {
+    using type = nothing;
+};
+template<HasOverview P>
+struct overview<P> {
+    using type = typename P::overview;
+};
+template<class P>
+using overview_t = typename overview<P>::type;
+template<class P>
+struct contest : overview<P> {};
+template<HasContest P>
+struct contest<P> {
+    using type = typename P::contest;
+};
+/// What `score` gets: the contest, else the overview.
+template<class P>
+using contest_t = typename contest<P>::type;
+
 template<class P, class At, class Request>
-concept HasFilter = requires(P const& p, At const& at, Request const& r) { p.filter(at, r); };
+constexpr auto filter_with(P const& p, At const& at, Request const& r, nothing const&)
+    -> decltype(p.filter(at, r))
+{
+    return p.filter(at, r);
+}
+template<HasOverview P, class At, class Request>
+constexpr auto filter_with(P const& p, At const& at, Request const& r, typename P::overview const& known)
+    -> decltype(p.filter(at, r, known))
+{
+    return p.filter(at, r, known);
+}
 template<class P, class At, class Request>
-concept HasScore = requires(P const& p, At const& at, Request const& r) {
-    { p.score(at, r) } -> std::convertible_to<std::int64_t>;
+constexpr auto score_with(P const& p, At const& at, Request const& r, nothing const&)
+    -> decltype(p.score(at, r))
+{
+    return p.score(at, r);
+}
+template<class P, class At, class Request, class Known>
+constexpr auto score_with(P const& p, At const& at, Request const& r, Known const& known)
+    -> decltype(p.score(at, r, known))
+{
+    return p.score(at, r, known);
+}
+
+template<class P, class At, class Request>
+concept HasFilter = requires(P const& p, At const& at, Request const& r, overview_t<P> const& known) {
+    detail::filter_with(p, at, r, known);
+};
+template<class P, class At, class Request>
+concept HasScore = requires(P const& p, At const& at, Request const& r, contest_t<P> const& known) {
+    { detail::score_with(p, at, r, known) } -> std::convertible_to<std::int64_t>;
 };
 template<class P>
 concept HasNormalize = requires(P const& p, std::int64_t raw, range r) {
@@ -176,13 +238,15 @@ concept HasName = requires {
 };
 
 template<class P, class At, class Request>
-constexpr verdict ask(P const& plugin, At const& at, Request const& request)
+constexpr verdict ask(P const& plugin, At const& at, Request const& request, overview_t<P> const& known = {})
 {
-    using answer = decltype(plugin.filter(at, request));
+    using answer = decltype(detail::filter_with(plugin, at, request, known));
     if constexpr (std::same_as<answer, bool>)
-        return plugin.filter(at, request) ? verdict{} : verdict{.codes = 1, .unresolvable = !HasFacts<P>};
+        return detail::filter_with(plugin, at, request, known)
+            ? verdict{}
+            : verdict{.codes = 1, .unresolvable = !HasFacts<P>};
     else
-        return plugin.filter(at, request);
+        return detail::filter_with(plugin, at, request, known);
 }
 
 template<class P, class Request>
@@ -203,8 +267,8 @@ consteval bool check_filter()
         "podium: a plugin in filters<> has no `filter(node, pod)` (with `prepare`: `filter(node, prepare's "
         "result)`)");
     if constexpr (HasFilter<P, At, Request>) {
-        using answer = decltype(std::declval<P const&>().filter(
-            std::declval<At const&>(), std::declval<Request const&>()));
+        using answer = decltype(detail::filter_with(std::declval<P const&>(), std::declval<At const&>(),
+            std::declval<Request const&>(), std::declval<overview_t<P> const&>()));
         static_assert(std::same_as<answer, bool> || std::same_as<answer, verdict>,
             "podium: a plugin's `filter` returns neither bool nor schedule::verdict");
         static_assert(
@@ -256,6 +320,15 @@ template<class... Ts>
 struct unique_of<std::tuple<Ts...>> : unique<std::tuple<>, Ts...> {};
 template<class... A, class... B, class... Rest>
 struct unique_of<std::tuple<A...>, std::tuple<B...>, Rest...> : unique_of<std::tuple<A..., B...>, Rest...> {};
+
+/// The overviews and contests of a list of plugins.
+template<class Plugins>
+struct each_of;
+template<class... P>
+struct each_of<std::tuple<P...>> {
+    using overviews = std::tuple<overview_t<P>...>;
+    using contests = std::tuple<contest_t<P>...>;
+};
 
 /// What a class of pods keeps for each plugin: what it prepared, and the pod itself only where one reads
 /// that.

@@ -74,7 +74,7 @@ public:
     {
         auto wanted = rules_.prepare(pod);
         auto const from = draw();
-        if constexpr (Pipeline::request::comparable) {
+        if constexpr (remembers) {
             auto& c = class_of(std::move(wanted));
             if (!std::exchange(c.seen, true))
                 return rules_.decide_class(nodes_, c.wanted, from);
@@ -100,6 +100,17 @@ public:
     {
         placed out;
         out.nodes.reserve(count);
+        if constexpr (Pipeline::spans) {
+            while (out.nodes.size() < count) {
+                auto d = place(pod);
+                if (!d.node) {
+                    out.refused = std::move(d);
+                    break;
+                }
+                out.nodes.push_back(*d.node);
+            }
+            return out;
+        }
         auto alike = class_type(rules_.prepare(pod));
         class_type* c = &alike;
         if constexpr (Pipeline::request::comparable)
@@ -135,6 +146,10 @@ public:
     }
 
 private:
+    /// A class can be remembered: its pods are known when seen again, and no answer about a node depends on
+    /// the others.
+    static constexpr bool remembers = Pipeline::request::comparable && !Pipeline::spans;
+
     /// An ordered set of slots in two levels of words.
     class slots {
     public:

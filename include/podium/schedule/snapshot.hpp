@@ -102,6 +102,20 @@ public:
     }
     [[nodiscard]] candidate at(std::uint32_t slot) const { return {*slots_[slot].node, columns_, slot}; }
 
+    template<class Fact>
+    [[nodiscard]] Fact const& column() const
+    {
+        return std::get<Fact>(columns_);
+    }
+    /// seen(candidate) for each node there is, in slot order.
+    template<class Seen>
+    void for_each(Seen&& seen) const
+    {
+        for (std::uint32_t slot = 0; slot < slots(); ++slot)
+            if (has(slot))
+                seen(at(slot));
+    }
+
     /// Counts up with each change. What was touched since a version, oldest first, goes to `seen`; false: too
     /// long ago to know, so anything may have been.
     [[nodiscard]] std::uint64_t version() const noexcept { return forgotten_ + log_.size(); }
