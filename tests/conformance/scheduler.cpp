@@ -217,7 +217,7 @@ void add_default_constraints(schedule::spread_wish& to, json const& args, json c
         auto const wanted = at(s, "/spec/selector");
         bool matches = !wanted.is_null() && s.at("metadata").value("namespace", "default") == to.namespace_;
         for (auto const& [key, value] : wanted.items())
-            matches = matches && to.labels.contains(key) && to.labels.at(key) == value;
+            matches = matches && to.labels.contains(key) && to.labels.at(key) == value.get<std::string>();
         if (matches)
             for (auto const& [key, value] : wanted.items())
                 selected.push_back(labels::requirement::make({key, labels::op::in, {value}}).value());
