@@ -5,6 +5,7 @@
 #include <podium/schedule/affinity.hpp>
 #include <podium/schedule/decision.hpp>
 #include <podium/schedule/images.hpp>
+#include <podium/schedule/kubernetes.hpp>
 #include <podium/schedule/node.hpp>
 #include <podium/schedule/pipeline.hpp>
 #include <podium/schedule/plugin.hpp>

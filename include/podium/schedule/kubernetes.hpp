@@ -1,0 +1,153 @@
+#pragma once
+/// Kubernetes' default profile: all of its default plugins with its weights, on a plain node and pod.
+///
+///     schedule::scheduler<schedule::kubernetes::rules> s;
+///     s.set("oslo", {.name = "oslo", .allocatable = {.cpu_milli = 4000, .memory_bytes = 8'000'000'000, .pods = 110}});
+///     auto const d = s.place({.requests = {.cpu_milli = 500, .memory_bytes = 1'000'000'000}});
+///
+/// Whoever has objects of Kubernetes' shape turns them into these; whoever has other ones writes a `pipeline` on them and
+/// takes of the plugins what applies.
+///
+/// Source: kube-scheduler v1.35, apis/config/v1/default_plugins.go, without dynamic resources and gates (see `pod_queue`).
+
+#include <podium/schedule/affinity.hpp>
+#include <podium/schedule/images.hpp>
+#include <podium/schedule/node.hpp>
+#include <podium/schedule/pipeline.hpp>
+#include <podium/schedule/ports.hpp>
+#include <podium/schedule/residents.hpp>
+#include <podium/schedule/resources.hpp>
+#include <podium/schedule/spread.hpp>
+#include <podium/schedule/taints.hpp>
+#include <podium/schedule/volumes.hpp>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace podium::inline v0::schedule::kubernetes {
+
+/// Amounts in the scheduler's units: thousandths of a core, bytes, pieces.
+struct resources {
+    std::int64_t cpu_milli = 0;
+    std::int64_t memory_bytes = 0;
+    std::int64_t storage_bytes = 0;  ///< ephemeral-storage
+    std::int64_t pods = 0;           ///< of a node; a pod always takes one
+    std::vector<std::pair<std::string, std::int64_t>> extended{};  ///< by name, as "example.com/gpu"
+    friend bool operator==(resources const&, resources const&) = default;
+};
+
+struct image {
+    std::vector<std::string> names{};
+    std::int64_t size_bytes = 0;
+    friend bool operator==(image const&, image const&) = default;
+};
+
+struct node {
+    std::string name{};
+    label_map labels{};
+    std::vector<taint> taints{};
+    bool unschedulable = false;
+    resources allocatable{};
+    std::vector<image> images{};
+    std::vector<std::pair<std::string, std::int64_t>> volume_limits{};  ///< {driver, most}
+    friend bool operator==(node const&, node const&) = default;
+};
+
+/// What the scheduler reads of a pod: pods of one template are equal.
+struct pod {
+    std::string node_name{};  ///< the only node that will do; empty: any
+    /// Of all containers together, or of the neediest init container, with overhead.
+    resources requests{};
+    /// The same with 100m and 200 MiB for each container that asks for none: what scores assume that it takes. 0: `requests`.
+    std::int64_t assumed_cpu_milli = 0;
+    std::int64_t assumed_memory_bytes = 0;
+    node_choice choice{};
+    std::vector<toleration> tolerations{};
+    std::vector<host_port> ports{};
+    std::vector<std::string> images{};  ///< of its containers, initial ones too, one for each
+    resident self{};                    ///< namespace, labels, affinity
+    std::vector<spread_constraint> spread{};
+    bool spread_needs_all_keys = true;  ///< false for the cluster's default constraints
+    volume_wish volumes{};
+    friend bool operator==(pod const&, pod const&) = default;
+};
+
+namespace detail {
+
+[[nodiscard]] inline std::int64_t assumed_cpu(pod const& p)
+{
+    return p.assumed_cpu_milli != 0 ? p.assumed_cpu_milli : p.requests.cpu_milli;
+}
+[[nodiscard]] inline std::int64_t assumed_memory(pod const& p)
+{
+    return p.assumed_memory_bytes != 0 ? p.assumed_memory_bytes : p.requests.memory_bytes;
+}
+/// Pods without constraints are alike to spreading, whatever else they are.
+[[nodiscard]] inline spread_wish spread_of(pod const& p)
+{
+    if (p.spread.empty())
+        return {};
+    return {.namespace_ = p.self.namespace_,
+        .labels = p.self.labels,
+        .constraints = p.spread,
+        .require_all_keys = p.spread_needs_all_keys,
+        .choice = p.choice,
+        .tolerations = p.tolerations};
+}
+
+template<auto Part>
+[[nodiscard]] std::int64_t allocatable(node const& n)
+{
+    return n.allocatable.*Part;
+}
+template<auto Part>
+[[nodiscard]] std::int64_t requested(pod const& p)
+{
+    return p.requests.*Part;
+}
+[[nodiscard]] inline auto const& extended_allocatable(node const& n)
+{
+    return n.allocatable.extended;
+}
+[[nodiscard]] inline auto const& extended_requested(pod const& p)
+{
+    return p.requests.extended;
+}
+
+}  // namespace detail
+
+using cpu = resource<"cpu", &detail::allocatable<&resources::cpu_milli>, &detail::requested<&resources::cpu_milli>,
+    &detail::assumed_cpu>;
+using memory = resource<"memory", &detail::allocatable<&resources::memory_bytes>,
+    &detail::requested<&resources::memory_bytes>, &detail::assumed_memory>;
+using storage = resource<"ephemeral-storage", &detail::allocatable<&resources::storage_bytes>,
+    &detail::requested<&resources::storage_bytes>>;
+using pod_count = pod_slots<&detail::allocatable<&resources::pods>>;
+using extended = extended_resources<&detail::extended_allocatable, &detail::extended_requested>;
+
+using unschedulable_nodes = node_unschedulable<&node::unschedulable, &pod::tolerations>;
+using named_node = schedule::node_name<&node::name, &pod::node_name>;
+using taints = taint_toleration<&node::taints, &pod::tolerations>;
+using affinity_to_nodes = node_affinity<&node::labels, &node::name, &pod::choice>;
+using host_ports = node_ports<&pod::ports>;
+using enough_resources = fit<cpu, memory, storage, pod_count, extended>;
+using disks = volume_restrictions<&pod::volumes>;
+using disk_limits = node_volume_limits<&node::volume_limits, &pod::volumes>;
+using claims = volume_binding<&node::labels, &node::name, &pod::volumes>;
+using disk_zones = volume_zone<&node::labels, &pod::volumes>;
+using spreading = topology_spread<&node::labels, &node::name, &node::taints, &pod::self, &detail::spread_of>;
+using affinity_to_pods = inter_pod_affinity<&node::labels, &pod::self>;
+using most_left = least_allocated<cpu, memory>;
+using most_even = balanced_allocation<cpu, memory>;
+using images_there = image_locality<&node::images, &pod::images>;
+
+/// The default profile.
+using default_filters = filters<unschedulable_nodes, named_node, taints, affinity_to_nodes, host_ports, enough_resources,
+    disks, disk_limits, claims, disk_zones, spreading, affinity_to_pods>;
+using default_scores = scores<weighted<taints, 3>, weighted<affinity_to_nodes, 2>, weighted<spreading, 2>,
+    weighted<affinity_to_pods, 2>, weighted<most_left, 1>, weighted<most_even, 1>, weighted<images_there, 1>>;
+using rules = pipeline<node, pod, default_filters, default_scores>;
+
+}  // namespace podium::schedule::kubernetes
