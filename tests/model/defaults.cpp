@@ -32,6 +32,50 @@ TEST_CASE("model: a pull policy follows the image's tag")
     CHECK(p.spec.containers[0].image_pull_policy == model::pull_policy::never);
 }
 
+TEST_CASE("model: what a pod's own labels select becomes part of the selector, once, and the rest is shared")
+{
+    using op = model::label_selector_operator;
+    model::pod_affinity_term term;
+    term.topology_key = "zone";
+    term.label_selector = model::label_selector{{{"app", "web"}}, {}};
+    term.match_label_keys = {"version", "absent"};
+    term.mismatch_label_keys = {"tenant"};
+    model::topology_spread_constraint even;
+    even.max_skew = 1;
+    even.topology_key = "zone";
+    even.label_selector = model::label_selector{};
+    even.match_label_keys = {"version"};
+    model::pod p;
+    p.metadata.labels = {{"app", "web"}, {"version", "2"}, {"tenant", "a"}};
+    p.spec.affinity.edit().pod_anti_affinity.edit().required_during_scheduling_ignored_during_execution = {
+        term};
+    p.spec.topology_spread_constraints = {even};
+    auto const written = p;
+    set_defaults(p);
+    auto const& merged =
+        p.spec.affinity->pod_anti_affinity->required_during_scheduling_ignored_during_execution[0];
+    CHECK(*merged.label_selector ==
+        model::label_selector{{{"app", "web"}}, {{"version", op::in, {"2"}}, {"tenant", op::not_in, {"a"}}}});
+    CHECK(*p.spec.topology_spread_constraints[0].label_selector ==
+        model::label_selector{{}, {{"version", op::in, {"2"}}}});
+    CHECK(written.spec.topology_spread_constraints[0].label_selector->match_expressions.empty());
+
+    auto again = p;
+    set_defaults(again);
+    CHECK(again == p);
+    CHECK(again.spec.affinity.same_as(p.spec.affinity));
+    again.metadata.labels["version"] = "3";  // what was merged when it was made holds
+    set_defaults(again);
+    CHECK(again.spec == p.spec);
+
+    p.spec.affinity.edit().pod_anti_affinity.edit().required_during_scheduling_ignored_during_execution = {
+        {}};
+    p.spec.topology_spread_constraints = {};
+    auto const plain = p;
+    set_defaults(p);
+    CHECK(p.spec.affinity.same_as(plain.spec.affinity));
+}
+
 TEST_CASE("model: zeros in a probe mean the default, and a path is /")
 {
     model::pod p;

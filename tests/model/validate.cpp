@@ -21,7 +21,14 @@ json valid(std::string_view kind)
                     "env":[{"name":"A","value":"1"},{"name":"B","valueFrom":{"fieldRef":{"fieldPath":"status.podIP"}}}],
                     "resources":{"limits":{"cpu":"1"},"requests":{"cpu":"500m"}},
                     "volumeMounts":[{"name":"v","mountPath":"/data"}],
-                    "readinessProbe":{"httpGet":{"port":"http"}}, "lifecycle":{"preStop":{"sleep":{"seconds":5}}}}]}})";
+                    "readinessProbe":{"httpGet":{"port":"http"}}, "lifecycle":{"preStop":{"sleep":{"seconds":5}}}}],
+                "affinity":{"podAffinity":{"preferredDuringSchedulingIgnoredDuringExecution":[{"weight":1,
+                        "podAffinityTerm":{"topologyKey":"zone","namespaces":["default"],"labelSelector":{}}}]},
+                    "podAntiAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":[{"topologyKey":"kubernetes.io/hostname",
+                        "labelSelector":{"matchLabels":{"app":"p"}},"matchLabelKeys":["v"],"mismatchLabelKeys":["w"]}]}},
+                "topologySpreadConstraints":[{"maxSkew":1,"topologyKey":"zone","whenUnsatisfiable":"DoNotSchedule",
+                    "minDomains":2,"labelSelector":{"matchLabels":{"app":"p"}},"matchLabelKeys":["v"]}],
+                "schedulingGates":[{"name":"example.com/quota"}],"overhead":{"cpu":"10m"}}})";
         if (kind == "Deployment")
             return R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"d"},"spec":{
                 "selector":{"matchLabels":{"app":"d"}},
@@ -90,6 +97,50 @@ TEST_CASE("model: each broken rule is one error at its field")
                 R"([{"apiVersion":"v1","kind":"A","name":"a","uid":"1","controller":true},{"apiVersion":"v1","kind":"A","name":"b","uid":"2","controller":true}])",
                 "metadata.ownerReferences[1].controller: only one owner may be the controller"},
             row{"Pod", "/spec/containers", "[]", "spec.containers: required"},
+            row{"Pod",
+                "/spec/affinity/podAntiAffinity/requiredDuringSchedulingIgnoredDuringExecution/0/topologyKey",
+                R"("")",
+                "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey: "
+                "required"},
+            row{"Pod",
+                "/spec/affinity/podAntiAffinity/requiredDuringSchedulingIgnoredDuringExecution/0/"
+                "mismatchLabelKeys/0",
+                R"("v")",
+                "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]."
+                "matchLabelKeys[0]: must not be in mismatchLabelKeys too"},
+            row{"Pod",
+                "/spec/affinity/podAffinity/preferredDuringSchedulingIgnoredDuringExecution/0/weight", "101",
+                "spec.affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight: must be "
+                "from 1 to 100"},
+            row{"Pod",
+                "/spec/affinity/podAffinity/preferredDuringSchedulingIgnoredDuringExecution/0/podAffinityTerm/"
+                "namespaces/0",
+                R"("A")",
+                "spec.affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].podAffinityTerm."
+                "namespaces[0]: must be lower case letters, digits and '-', and begin and end with a letter "
+                "or digit (web-1)"},
+            row{"Pod", "/spec/topologySpreadConstraints/0/maxSkew", "0",
+                "spec.topologySpreadConstraints[0].maxSkew: must be at least 1"},
+            row{"Pod", "/spec/topologySpreadConstraints/0/minDomains", "0",
+                "spec.topologySpreadConstraints[0].minDomains: must be at least 1"},
+            row{"Pod", "/spec/topologySpreadConstraints/0/whenUnsatisfiable", R"("ScheduleAnyway")",
+                "spec.topologySpreadConstraints[0].minDomains: only with whenUnsatisfiable DoNotSchedule"},
+            row{"Pod", "/spec/topologySpreadConstraints/0/labelSelector", "",
+                "spec.topologySpreadConstraints[0].matchLabelKeys: must not be given without labelSelector"},
+            row{"Pod", "/spec/topologySpreadConstraints/0/labelSelector/matchExpressions",
+                R"([{"key":"v","operator":"Exists"},{"key":"v","operator":"NotIn","values":["1"]}])",
+                "spec.topologySpreadConstraints[0].matchLabelKeys[0]: must not be in labelSelector too"},
+            row{"Pod", "/spec/topologySpreadConstraints/-",
+                R"({"maxSkew":2,"topologyKey":"zone","whenUnsatisfiable":"DoNotSchedule"})",
+                "spec.topologySpreadConstraints[1]: must be unique, this one is given twice"},
+            row{"Pod", "/spec/schedulingGates/0/name", R"("-")",
+                "spec.schedulingGates[0].name: must be letters, digits, '-', '_' and '.', begin and end with a "
+                "letter or digit, and may have a DNS subdomain and '/' before it (example.com/my-name)"},
+            row{"Pod", "/spec/schedulingGates/-", R"({"name":"example.com/quota"})",
+                "spec.schedulingGates[1].name: must be unique, this one is given twice"},
+            row{"Pod", "/spec/nodeName", R"("n")",
+                "spec.nodeName: must be empty as long as there are schedulingGates"},
+            row{"Pod", "/spec/overhead/cpu", R"("-1")", "spec.overhead.cpu: must not be negative"},
             row{"Pod", "/spec/containers/0/image", "", "spec.containers[0].image: required"},
             row{"Pod", "/spec/containers/0/name", R"("i")",
                 "spec.containers[0].name: must be unique, this one is given twice"},
@@ -255,6 +306,11 @@ TEST_CASE("model: what must not change is told apart from what may")
              row{"Pod", "/metadata/labels", R"({"a":"b"})", ""},
              row{"Pod", "/spec/containers/0/command", R"(["a"])", "spec"},
              row{"Pod", "/spec/hostNetwork", "true", "spec"},
+             row{"Pod", "/spec/schedulingGates", "[]", ""},
+             row{"Pod", "/spec/schedulingGates/0/name", R"("other")", "spec.schedulingGates"},
+             row{"Pod", "/spec/nodeSelector", R"({"disk":"ssd"})", ""},  // as long as it is gated
+             row{"Pod", "/spec/topologySpreadConstraints", "[]", "spec"},
+             row{"Pod", "/spec/affinity/podAffinity", "{}", "spec"},
              row{"Deployment", "/spec/replicas", "5", ""},
              row{"Deployment", "/spec/selector/matchLabels", R"({"app":"d","x":"y"})", "spec.selector"},
              row{"ConfigMap", "/data/a", R"("c")", ""},

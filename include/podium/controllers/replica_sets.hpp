@@ -12,6 +12,7 @@
 /// Source: Kubernetes v1.35 pkg/controller/replicaset.
 
 #include <podium/controllers/pods.hpp>
+#include <podium/model/defaults.hpp>
 #include <podium/model/deployment.hpp>
 #include <podium/model/replica_set.hpp>
 #include <podium/reconcile/plan.hpp>
@@ -108,6 +109,7 @@ private:
         pod.metadata.annotations = t.metadata.annotations;
         pod.metadata.owner_references.push_back(reconcile::owned_by<model::owner_reference>(set));
         pod.spec = t.spec;
+        model::merge_label_keys(pod);
         return pod;
     }
 

@@ -19,6 +19,7 @@
 #include <podium/controllers/events.hpp>
 #include <podium/controllers/pods.hpp>
 #include <podium/model/controller_revision.hpp>
+#include <podium/model/defaults.hpp>
 #include <podium/model/persistent_volume_claim.hpp>
 #include <podium/model/stateful_set.hpp>
 #include <podium/reconcile/plan.hpp>
@@ -366,6 +367,7 @@ private:
                 claim_name(c.metadata.name, set->metadata.name, a.ordinal);
             volumes.push_back(std::move(v));
         }
+        model::merge_label_keys(pod);
         return pod;
     }
 

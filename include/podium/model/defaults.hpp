@@ -10,7 +10,11 @@
 #include <podium/model/kinds.hpp>
 
 #include <algorithm>
+#include <map>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace podium::inline v0::model {
 
@@ -101,7 +105,76 @@ inline void set_defaults(shared_list<container>& list, bool host_network)
         list = std::move(items);
 }
 
+using label_keys = std::vector<std::string>;
+
+/// {key In/NotIn (the pod's own value)} for each key, unless it is there.
+inline void ask_for_own(label_selector& to, label_keys const& keys, label_selector_operator op,
+    std::map<std::string, std::string> const& own)
+{
+    auto& all = to.match_expressions;
+    for (auto const& key : keys) {
+        auto const found = own.find(key);
+        bool const merged = found == own.end() || std::any_of(all.begin(), all.end(), [&](auto const& e) {
+            return e.key == key && e.operator_ == op && e.values.size() == 1 &&
+                (op == label_selector_operator::in || e.values[0] == found->second);
+        });
+        if (!merged)
+            all.push_back({key, op, {found->second}});
+    }
+}
+inline void ask_for_own(boxed<label_selector>& selector, label_keys const& match, label_keys const& mismatch,
+    std::map<std::string, std::string> const& own)
+{
+    if (!selector || (match.empty() && mismatch.empty()))
+        return;
+    auto merged = *selector;
+    ask_for_own(merged, match, label_selector_operator::in, own);
+    ask_for_own(merged, mismatch, label_selector_operator::not_in, own);
+    if (merged != *selector)
+        selector = std::move(merged);
+}
+inline void ask_for_own(boxed<pod_affinity>& wishes, std::map<std::string, std::string> const& own)
+{
+    if (!wishes)
+        return;
+    auto merged = *wishes;
+    auto const merge = [&](pod_affinity_term& t) {
+        ask_for_own(t.label_selector, t.match_label_keys, t.mismatch_label_keys, own);
+    };
+    for (auto& t : merged.required_during_scheduling_ignored_during_execution)
+        merge(t);
+    for (auto& t : merged.preferred_during_scheduling_ignored_during_execution)
+        merge(t.pod_affinity_term);
+    if (merged != *wishes)
+        wishes = std::move(merged);
+}
+
 }  // namespace detail
+
+/// Makes of `matchLabelKeys` and `mismatchLabelKeys` requirements of the selectors beside them, with the
+/// values that the pod has for those labels: what is done when a pod is made. Idempotent; what is shared with
+/// the template stays so when there is nothing to merge.
+///
+/// Source: applyMatchLabelKeysAndMismatchLabelKeys in pkg/registry/core/pod/strategy.go.
+inline void merge_label_keys(pod& p)
+{
+    auto const& own = p.metadata.labels;
+    if (p.spec.affinity) {
+        auto merged = *p.spec.affinity;
+        detail::ask_for_own(merged.pod_affinity, own);
+        detail::ask_for_own(merged.pod_anti_affinity, own);
+        if (merged != *p.spec.affinity)
+            p.spec.affinity = std::move(merged);
+    }
+    auto const& spread = p.spec.topology_spread_constraints;
+    if (std::none_of(spread.begin(), spread.end(), [](auto const& c) { return !c.match_label_keys.empty(); }))
+        return;
+    auto merged = spread.items();
+    for (auto& c : merged)
+        detail::ask_for_own(c.label_selector, c.match_label_keys, {}, own);
+    if (merged != spread.items())
+        p.spec.topology_spread_constraints = std::move(merged);
+}
 
 inline void set_defaults(pod_spec& spec)
 {
@@ -112,6 +185,7 @@ inline void set_defaults(pod_spec& spec)
 inline void set_defaults(pod& p)
 {
     set_defaults(p.spec);
+    merge_label_keys(p);
 }
 
 inline void set_defaults(replica_set& set)

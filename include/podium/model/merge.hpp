@@ -54,8 +54,10 @@ namespace podium::inline v0::model {
         return {"type", {}};
     if (name == "ownerReferences")
         return {"uid", {}};
-    if (name == "imagePullSecrets")
+    if (name == "imagePullSecrets" || name == "schedulingGates")
         return {"name", {}};
+    if (name == "topologySpreadConstraints")
+        return {"topologyKey", "whenUnsatisfiable"};
     return {};
 }
 

@@ -80,15 +80,24 @@ BOOST_DESCRIBE_STRUCT(node_system_info, (),
     (machine_id, system_uuid, boot_id, kernel_version, os_image, container_runtime_version, kubelet_version,
         kube_proxy_version, operating_system, architecture))
 
+/// An image that is on the node already.
+struct container_image {
+    std::vector<std::string> names{};
+    std::int64_t size_bytes = 0;
+    friend bool operator==(container_image const&, container_image const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(container_image, (), (names, size_bytes))
+
 struct node_status {
     resource_list capacity{};
     resource_list allocatable{};  ///< what pods may request of it
     std::vector<node_condition> conditions{};
     std::vector<node_address> addresses{};
     node_system_info node_info{};
+    std::vector<container_image> images{};
     friend bool operator==(node_status const&, node_status const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(node_status, (), (capacity, allocatable, conditions, addresses, node_info))
+BOOST_DESCRIBE_STRUCT(node_status, (), (capacity, allocatable, conditions, addresses, node_info, images))
 
 struct node {
     static constexpr std::string_view kind = "Node";

@@ -6,8 +6,7 @@
 /// Initial values are Kubernetes' defaults wherever these are constants.
 ///
 /// Left out, and so refused as unknown: what podium cannot honour (security contexts, gRPC probes, ephemeral
-/// containers, volume types of clusters), and pod affinity and topology spread until the scheduler knows
-/// them.
+/// containers, volume types of clusters).
 ///
 /// Source: Pod in kubernetes/api core/v1/types.go at v1.35; `status.drain` is podium's own.
 
@@ -411,11 +410,91 @@ BOOST_DESCRIBE_STRUCT(node_affinity, (),
     (required_during_scheduling_ignored_during_execution,
         preferred_during_scheduling_ignored_during_execution))
 
+/// Which pods, and how far around them: all nodes with the same value of the label `topology_key`.
+struct pod_affinity_term {
+    boxed<model::label_selector> label_selector{};  ///< none: no pod
+    std::vector<std::string> namespaces{};          ///< neither this nor the next: the pod's own
+    std::string topology_key{};
+    boxed<model::label_selector> namespace_selector{};  ///< added to `namespaces`; an empty one: all
+    std::vector<std::string> match_label_keys{};        ///< the pod's own values: see `merge_label_keys`
+    std::vector<std::string> mismatch_label_keys{};     ///< anything but the pod's own values
+    friend bool operator==(pod_affinity_term const&, pod_affinity_term const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(pod_affinity_term, (),
+    (label_selector, namespaces, topology_key, namespace_selector, match_label_keys, mismatch_label_keys))
+constexpr bool required(pod_affinity_term const*, std::string_view member)
+{
+    return member == "topology_key";
+}
+
+struct weighted_pod_affinity_term {
+    std::int32_t weight = 0;  ///< 1 to 100
+    model::pod_affinity_term pod_affinity_term{};
+    friend bool operator==(weighted_pod_affinity_term const&, weighted_pod_affinity_term const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(weighted_pod_affinity_term, (), (weight, pod_affinity_term))
+constexpr bool required(weighted_pod_affinity_term const*, std::string_view)
+{
+    return true;
+}
+
+/// Wishes about neighbours: near them, or (as `pod_anti_affinity`) away from them.
+struct pod_affinity {
+    std::vector<pod_affinity_term> required_during_scheduling_ignored_during_execution{};
+    std::vector<weighted_pod_affinity_term> preferred_during_scheduling_ignored_during_execution{};
+    friend bool operator==(pod_affinity const&, pod_affinity const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(pod_affinity, (),
+    (required_during_scheduling_ignored_during_execution,
+        preferred_during_scheduling_ignored_during_execution))
+
 struct affinity {
     std::optional<model::node_affinity> node_affinity{};
+    boxed<model::pod_affinity> pod_affinity{};
+    boxed<model::pod_affinity> pod_anti_affinity{};
     friend bool operator==(affinity const&, affinity const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(affinity, (), (node_affinity))
+BOOST_DESCRIBE_STRUCT(affinity, (), (node_affinity, pod_affinity, pod_anti_affinity))
+
+enum class unsatisfiable_action : std::uint8_t { do_not_schedule, schedule_anyway };
+BOOST_DESCRIBE_ENUM(unsatisfiable_action, do_not_schedule, schedule_anyway)
+
+enum class node_inclusion_policy : std::uint8_t { honor, ignore };
+BOOST_DESCRIBE_ENUM(node_inclusion_policy, honor, ignore)
+
+/// Like pods evenly over the domains of a topology key.
+struct topology_spread_constraint {
+    std::int32_t max_skew = 0;  ///< >= 1: how many pods a domain may be ahead of the emptiest
+    std::optional<std::int32_t> min_domains{};
+    std::string topology_key{};
+    unsatisfiable_action when_unsatisfiable = unsatisfiable_action::do_not_schedule;
+    boxed<model::label_selector> label_selector{};  ///< of pods in the same namespace; none: no pod
+    node_inclusion_policy node_affinity_policy = node_inclusion_policy::honor;
+    node_inclusion_policy node_taints_policy = node_inclusion_policy::ignore;
+    std::vector<std::string> match_label_keys{};
+    friend bool operator==(topology_spread_constraint const&, topology_spread_constraint const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(topology_spread_constraint, (),
+    (max_skew, min_domains, topology_key, when_unsatisfiable, label_selector, node_affinity_policy,
+        node_taints_policy, match_label_keys))
+constexpr bool required(topology_spread_constraint const*, std::string_view member)
+{
+    return member == "max_skew" || member == "topology_key" || member == "when_unsatisfiable";
+}
+
+/// The pod is not placed before all of these are taken away.
+struct pod_scheduling_gate {
+    std::string name{};
+    friend bool operator==(pod_scheduling_gate const&, pod_scheduling_gate const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(pod_scheduling_gate, (), (name))
+constexpr bool required(pod_scheduling_gate const*, std::string_view)
+{
+    return true;
+}
+
+enum class preemption_policy : std::uint8_t { preempt_lower_priority, never };
+BOOST_DESCRIBE_ENUM(preemption_policy, preempt_lower_priority, never)
 
 enum class taint_effect : std::uint8_t { no_schedule, prefer_no_schedule, no_execute };
 BOOST_DESCRIBE_ENUM(taint_effect, no_schedule, prefer_no_schedule, no_execute)
@@ -444,15 +523,19 @@ struct pod_spec {
     std::map<std::string, std::string> node_selector{};
     boxed<model::affinity> affinity{};
     shared_list<toleration> tolerations{};
+    shared_list<topology_spread_constraint> topology_spread_constraints{};
+    shared_list<pod_scheduling_gate> scheduling_gates{};
     std::string service_account_name{};
     std::string scheduler_name{};  ///< empty: podium's
     std::string priority_class_name{};
     std::optional<std::int32_t> priority{};
+    boxed<resource_list> overhead{};  ///< what the pod takes beyond its containers
     std::int64_t termination_grace_period_seconds = 30;
     std::optional<std::int64_t> active_deadline_seconds{};
     std::string hostname{};
     std::string subdomain{};
     model::restart_policy restart_policy = model::restart_policy::always;
+    model::preemption_policy preemption_policy = model::preemption_policy::preempt_lower_priority;
     model::dns_policy dns_policy = model::dns_policy::cluster_first;
     bool host_network = false;
     bool host_pid = false;
@@ -464,9 +547,10 @@ struct pod_spec {
 };
 BOOST_DESCRIBE_STRUCT(pod_spec, (),
     (init_containers, containers, volumes, node_name, node_selector, affinity, tolerations,
-        service_account_name, scheduler_name, priority_class_name, priority, termination_grace_period_seconds,
-        active_deadline_seconds, hostname, subdomain, restart_policy, dns_policy, host_network, host_pid,
-        host_ipc, enable_service_links, automount_service_account_token, share_process_namespace))
+        topology_spread_constraints, scheduling_gates, service_account_name, scheduler_name,
+        priority_class_name, priority, overhead, termination_grace_period_seconds, active_deadline_seconds,
+        hostname, subdomain, restart_policy, preemption_policy, dns_policy, host_network, host_pid, host_ipc,
+        enable_service_links, automount_service_account_token, share_process_namespace))
 constexpr bool required(pod_spec const*, std::string_view member)
 {
     return member == "containers";

@@ -580,6 +580,94 @@ inline void check_node_affinity(node_affinity const& affinity, field const& at)
     }
 }
 
+inline void check_topology_key(std::string const& key, field const& at)
+{
+    check_required_name(key, names::label_key, at);
+}
+
+/// A key that is merged into the selector must not be asked for there by other means too.
+inline void check_label_keys(std::vector<std::string> const& keys, boxed<label_selector> const& selector,
+    bool exclusive, field const& at)
+{
+    at.check(keys.empty() || selector, "must not be given without labelSelector");
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+        field const key = at[i];
+        key.check(names::label_key(keys[i]));
+        if (!exclusive || !selector)
+            continue;
+        std::size_t asked = selector->match_labels.count(keys[i]);
+        for (auto const& e : selector->match_expressions)
+            asked += e.key == keys[i] ? 1u : 0u;
+        key.check(asked <= 1, "must not be in labelSelector too");  // once: what was merged
+    }
+}
+
+inline void check_pod_affinity_term(pod_affinity_term const& term, field const& at)
+{
+    if (term.label_selector)
+        check_selector(*term.label_selector, at["labelSelector"]);
+    if (term.namespace_selector)
+        check_selector(*term.namespace_selector, at["namespaceSelector"]);
+    field const namespaces = at["namespaces"];
+    for (std::size_t i = 0; i < term.namespaces.size(); ++i)
+        namespaces[i].check(names::dns1123_label(term.namespaces[i]));
+    check_topology_key(term.topology_key, at["topologyKey"]);
+    field const match = at["matchLabelKeys"];
+    check_label_keys(term.match_label_keys, term.label_selector, true, match);
+    check_label_keys(term.mismatch_label_keys, term.label_selector, false, at["mismatchLabelKeys"]);
+    auto const& other = term.mismatch_label_keys;
+    for (std::size_t i = 0; i < term.match_label_keys.size(); ++i)
+        match[i].check(std::find(other.begin(), other.end(), term.match_label_keys[i]) == other.end(),
+            "must not be in mismatchLabelKeys too");
+}
+
+inline void check_pod_affinity(boxed<pod_affinity> const& wishes, field const& at)
+{
+    if (!wishes)
+        return;
+    field const required = at["requiredDuringSchedulingIgnoredDuringExecution"];
+    auto const& terms = wishes->required_during_scheduling_ignored_during_execution;
+    for (std::size_t i = 0; i < terms.size(); ++i)
+        check_pod_affinity_term(terms[i], required[i]);
+    field const preferred = at["preferredDuringSchedulingIgnoredDuringExecution"];
+    auto const& weighted = wishes->preferred_during_scheduling_ignored_during_execution;
+    for (std::size_t i = 0; i < weighted.size(); ++i) {
+        field const wish = preferred[i];
+        wish["weight"].between(weighted[i].weight, 1, 100);
+        check_pod_affinity_term(weighted[i].pod_affinity_term, wish["podAffinityTerm"]);
+    }
+}
+
+inline void check_spread(shared_list<topology_spread_constraint> const& constraints, field const& at)
+{
+    seen_names seen;
+    for (std::size_t i = 0; i < constraints.size(); ++i) {
+        auto const& c = constraints[i];
+        field const one = at[i];
+        bool const hard = c.when_unsatisfiable == unsatisfiable_action::do_not_schedule;
+        one["maxSkew"].at_least(c.max_skew, 1);
+        check_topology_key(c.topology_key, one["topologyKey"]);
+        seen.add(c.topology_key + (hard ? "!" : "?"), one);
+        if (c.min_domains) {
+            one["minDomains"].at_least(*c.min_domains, 1);
+            one["minDomains"].check(hard, "only with whenUnsatisfiable DoNotSchedule");
+        }
+        if (c.label_selector)
+            check_selector(*c.label_selector, one["labelSelector"]);
+        check_label_keys(c.match_label_keys, c.label_selector, true, one["matchLabelKeys"]);
+    }
+}
+
+inline void check_gates(shared_list<pod_scheduling_gate> const& gates, field const& at)
+{
+    seen_names seen;
+    for (std::size_t i = 0; i < gates.size(); ++i) {
+        field const gate = at[i];
+        check_required_name(gates[i].name, names::qualified_name, gate["name"]);
+        seen.add(gates[i].name, gate["name"]);
+    }
+}
+
 inline void check_toleration(toleration const& t, field const& at)
 {
     if (!t.key.empty())
@@ -620,6 +708,14 @@ inline void check_pod_spec(pod_spec const& spec, field const& at)
     field const affinity = at["affinity"];
     if (spec.affinity && spec.affinity->node_affinity)
         check_node_affinity(*spec.affinity->node_affinity, affinity["nodeAffinity"]);
+    if (spec.affinity) {
+        check_pod_affinity(spec.affinity->pod_affinity, affinity["podAffinity"]);
+        check_pod_affinity(spec.affinity->pod_anti_affinity, affinity["podAntiAffinity"]);
+    }
+    check_spread(spec.topology_spread_constraints, at["topologySpreadConstraints"]);
+    check_gates(spec.scheduling_gates, at["schedulingGates"]);
+    if (spec.overhead)
+        check_resources(*spec.overhead, at["overhead"]);
     field const tolerations = at["tolerations"];
     for (std::size_t i = 0; i < spec.tolerations.size(); ++i)
         check_toleration(spec.tolerations[i], tolerations[i]);
@@ -704,7 +800,10 @@ void check_data(Map const& data, std::size_t& bytes, field const& at, auto const
 {
     return detail::collect([&](detail::field const& at) {
         detail::check_metadata(p.metadata, true, names::dns1123_subdomain, at);
-        detail::check_pod_spec(p.spec, at["spec"]);
+        detail::field const spec = at["spec"];
+        detail::check_pod_spec(p.spec, spec);
+        spec["nodeName"].check(p.spec.node_name.empty() || p.spec.scheduling_gates.empty(),
+            "must be empty as long as there are schedulingGates");
     });
 }
 
@@ -968,7 +1067,9 @@ inline void check_claim(persistent_volume_claim_spec const& spec, field const& a
 
 // -- Changes -------------------------------------------------------------------------------------
 
-/// A pod's spec stays, but for images, its deadline, further tolerations, and the node it is bound to, once.
+/// A pod's spec stays, but for images, its deadline, further tolerations, the node it is bound to, once, and
+/// scheduling gates, which may be taken away; as long as there are some, it may ask for more labels of its
+/// node.
 [[nodiscard]] inline field_errors validate_update(pod const& before, pod const& after)
 {
     return detail::collect([&](detail::field const& at) {
@@ -983,8 +1084,24 @@ inline void check_claim(persistent_volume_claim_spec const& spec, field const& a
             });
         spec["tolerations"].check(kept, "can be added to only");
 
+        auto const& gates = before.spec.scheduling_gates;
+        auto const& left = after.spec.scheduling_gates;
+        bool const fewer = std::all_of(left.begin(), left.end(), [&](pod_scheduling_gate const& g) {
+            return std::find(gates.begin(), gates.end(), g) != gates.end();
+        });
+        spec["schedulingGates"].check(fewer, "can be taken away only");
+        auto const& old_labels = before.spec.node_selector;
+        bool const narrower = !gates.empty() &&
+            std::all_of(old_labels.begin(), old_labels.end(), [&](auto const& l) {
+                auto const found = after.spec.node_selector.find(l.first);
+                return found != after.spec.node_selector.end() && found->second == l.second;
+            });
+
         auto allowed = before.spec;
         allowed.node_name = after.spec.node_name;
+        allowed.scheduling_gates = after.spec.scheduling_gates;
+        if (narrower)
+            allowed.node_selector = after.spec.node_selector;
         allowed.tolerations = after.spec.tolerations;
         allowed.active_deadline_seconds = after.spec.active_deadline_seconds;
         auto const take_images = [](shared_list<container>& to, shared_list<container> const& from) {
