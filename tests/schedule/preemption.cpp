@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <doctest/doctest.h>
+#include <limits>
 #include <random>
 #include <string>
 #include <vector>
@@ -98,6 +99,30 @@ TEST_CASE("schedule: who may not preempt is told why")
         "not eligible due to a terminating pod on the nominated node.");
     CHECK(schedule::preempt(rules{}, on, two, {.priority = 9}, there).best.size() == 1);
     CHECK(schedule::preempt(rules{}, on, two, {.priority = 9}, {}).hopeless.size() == 1);
+}
+
+TEST_CASE("schedule: preemption at the ends of what there is")
+{
+    constexpr auto least = std::numeric_limits<std::int32_t>::min();
+    constexpr auto most = std::numeric_limits<std::int32_t>::max();
+    nodes on;
+    match const two{2};
+    for (auto const* name : {"a", "b"}) {
+        on.set(name, {2});
+        on.bind(name, two);
+    }
+    std::vector<occupant> there{{0, &two, least, podium::time_point::min(), {0, 0, 9}},
+        {1, &two, least, podium::time_point::max(), {1}}, {0, nullptr, least}, {77, &two, least}};
+    auto const best = [&](std::int32_t priority, std::vector<std::int64_t> const& budgets) {
+        return schedule::preempt(rules{}, on, two, {.priority = priority, .nominated = 78}, there, budgets)
+            .best;
+    };
+    CHECK(best(least, {}).empty());
+    CHECK(best(most, {}) == std::vector<std::uint32_t>{1});  // it began last
+    CHECK(best(most, {2, 1}) == std::vector<std::uint32_t>{1});
+    CHECK(best(most, {2, INT64_MIN}) == std::vector<std::uint32_t>{0});
+    CHECK(best(most, {1, INT64_MIN}) == std::vector<std::uint32_t>{1});  // the one on a counts twice
+    CHECK(best(most, {INT64_MAX, -1}) == std::vector<std::uint32_t>{0});
 }
 
 TEST_CASE("schedule: a node is kept for the pod that it was promised to")

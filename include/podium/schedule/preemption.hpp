@@ -2,7 +2,8 @@
 /// Preemption: which pods would have to go so that a more important one fits.
 ///
 /// A pure question: nothing is removed. The caller ends the victims, promises the node to the pod
-/// (`nominations`) and places it when they are gone.
+/// (`nominations`) and places it when they are gone. `preempt` tries every node: it says what is right.
+/// `evictions` says the same, faster.
 ///
 /// Source: kube-scheduler v1.35, plugins/defaultpreemption and framework/preemption, with every node tried
 /// that could help. Pods of equal importance keep the order in which they are given.
@@ -11,11 +12,11 @@
 #include <podium/schedule/pipeline.hpp>
 
 #include <algorithm>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -61,16 +62,101 @@ struct preemption {
     std::vector<victims> candidates{};    ///< by node
     std::vector<beyond_help> hopeless{};  ///< the other nodes where fewer pods could have helped
     std::vector<std::uint32_t> best{};    ///< nodes of the best candidates: equally good
+    friend bool operator==(preemption const&, preemption const&) = default;
 };
+
+namespace detail {
+
+inline constexpr std::string_view never_preempts = "not eligible due to preemptionPolicy=Never.";
+inline constexpr std::string_view waits_for_room =
+    "not eligible due to a terminating pod on the nominated node.";
+
+/// Whether no filter's answer about a node depends on other nodes. It must stay so when pods are taken away.
+template<class Pipeline>
+[[nodiscard]] bool filters_alone(
+    Pipeline const& rules, snapshot<Pipeline> const& on, typename Pipeline::request const& wanted)
+{
+    if constexpr (requires { rules.filters_alone(on, wanted); })
+        return rules.filters_alone(on, wanted);
+    else
+        return !Pipeline::spans;
+}
+
+template<class Pod>
+[[nodiscard]] bool more_important(occupant<Pod> const& a, occupant<Pod> const& b)
+{
+    return a.priority != b.priority ? a.priority > b.priority : a.started < b.started;
+}
+
+/// How much it costs to end the pods of a candidate: the least is best.
+struct harm {
+    std::uint32_t violations = 0;
+    std::int32_t highest = 0;  ///< priority
+    std::int64_t sum = 0;      ///< of priorities, each counted from the lowest there is
+    std::size_t pods = 0;
+    duration::rep begun_last = -1;  ///< the start of the most important, turned round: later is less
+    friend auto operator<=>(harm const&, harm const&) = default;
+
+    /// Those of the most important come first.
+    template<class Pod>
+    void add(occupant<Pod> const& o)
+    {
+        if (pods++ == 0) {
+            highest = o.priority;
+            begun_last = ~o.started.time_since_epoch().count();
+        }
+        sum += std::int64_t{o.priority} + (std::int64_t{1} << 31);
+    }
+};
+
+/// Finds the pods of one node that must go: of `count`, the most important first, all of them gone already.
+/// `occupant(k)`; `left(budget)` points to what it allows, null for everything, and is as before afterwards;
+/// `stay(k)` puts one back and says whether the newcomer fits still, else `leave(k)` takes it away again.
+/// `gone(k)` are those, the most important first; the answer is how many of them break a budget.
+std::uint32_t choose_victims(
+    std::uint32_t count, auto&& occupant, auto&& left, auto&& stay, auto&& leave, auto&& gone)
+{
+    std::vector<std::int64_t*> taken;
+    std::vector<bool> breaks(count), goes(count);
+    for (std::uint32_t k = 0; k < count; ++k)
+        for (auto const b : occupant(k).budgets) {
+            std::int64_t* const allowed = left(b);
+            if (allowed == nullptr)
+                continue;
+            if (*allowed <= 0) {
+                breaks[k] = true;
+            } else {
+                --*allowed;
+                taken.push_back(allowed);
+            }
+        }
+    for (auto* const allowed : taken)
+        ++*allowed;
+
+    std::uint32_t violations = 0;
+    for (bool const breaking : {true, false})
+        for (std::uint32_t k = 0; k < count; ++k)
+            if (breaks[k] == breaking && !stay(k)) {
+                leave(k);
+                goes[k] = true;
+                violations += breaking ? 1 : 0;
+            }
+    for (std::uint32_t k = 0; k < count; ++k)
+        if (goes[k])
+            gone(k);
+    return violations;
+}
+
+}  // namespace detail
 
 /// Victims are as few and as unimportant as can be: from all less important pods of a node, those that can
 /// stay do, the ones whose budget would be broken first, the important ones before the others. Among nodes:
 /// least violations, least important first victim, least sum of priorities, fewest, and the latest start of
 /// the most important.
-/// `budgets` are the disruptions that each still allows. O(nodes + occupants x plugins); with a plugin that
-/// spans nodes, times the nodes.
+/// `budgets` are the disruptions that each still allows. O(nodes + occupants x plugins), with one copy of the
+/// snapshot; where a filter's answer about a node depends on the others, times the nodes.
 template<class Pipeline>
-[[nodiscard]] preemption preempt(Pipeline const& rules, snapshot<Pipeline> nodes,
+[[nodiscard]] preemption preempt(Pipeline const& rules, snapshot<Pipeline> const& on,
     typename Pipeline::pod_type const& pod, preemptor const& who,
     std::vector<occupant<typename Pipeline::pod_type>> const& occupants,
     std::vector<std::int64_t> const& budgets = {},
@@ -78,106 +164,97 @@ template<class Pipeline>
 {
     preemption out;
     if (who.never) {
-        out.ineligible = "not eligible due to preemptionPolicy=Never.";
+        out.ineligible = detail::never_preempts;
         return out;
     }
     auto const wanted = rules.prepare(pod);
-    auto const less_important = [&](auto const& o) { return o.priority < who.priority; };
 
-    std::vector<std::vector<std::uint32_t>> on_node(nodes.slots());
+    std::vector<std::vector<std::uint32_t>> on_node(on.slots());
     for (std::uint32_t i = 0; i < occupants.size(); ++i)
-        if (auto const& o = occupants[i]; less_important(o) && o.node < nodes.slots())
+        if (auto const& o = occupants[i];
+            o.pod != nullptr && o.priority < who.priority && o.node < on.slots())
             on_node[o.node].push_back(i);
+    std::vector<bool> kept(on.slots());  // for others: such a node is looked at with them and without
+    for (auto const& n : nominated.others)
+        if (n.first < on.slots())
+            kept[n.first] = true;
 
-    auto const known = rules.survey(nodes, wanted);
+    bool const alone = detail::filters_alone(rules, on, wanted);
+    nominations<typename Pipeline::pod_type> const none_kept{};
+    using overviews = typename Pipeline::overviews;
+    auto const known = alone ? overviews{} : rules.survey(on, wanted);
     std::vector<std::uint32_t> potential;
-    for (std::uint32_t slot = 0; slot < nodes.slots(); ++slot) {
-        if (!nodes.has(slot))
+    for (std::uint32_t slot = 0; slot < on.slots(); ++slot) {
+        if (!on.has(slot))
             continue;
-        auto const no = rules.refused(nodes, wanted, slot, nominated, known);
+        auto const no = rules.refused(on, wanted, slot, kept[slot] ? nominated : none_kept, known);
         bool const promised = who.nominated == slot && !no.unresolvable;
         if (promised && std::any_of(on_node[slot].begin(), on_node[slot].end(), [&](std::uint32_t i) {
                 return occupants[i].making_room;
             })) {
-            out.ineligible = "not eligible due to a terminating pod on the nominated node.";
+            out.ineligible = detail::waits_for_room;
             return out;
         }
         if (no.plugin != Pipeline::nobody && !no.unresolvable)
             potential.push_back(slot);
     }
 
-    auto const more_important = [&](std::uint32_t a, std::uint32_t b) {
-        auto const& x = occupants[a];
-        auto const& y = occupants[b];
-        return x.priority != y.priority ? x.priority > y.priority
-            : x.started != y.started    ? x.started < y.started
-                                        : a < b;
-    };
+    std::optional<snapshot<Pipeline>> without;  // made when there is somebody to take away
+    std::vector<std::int64_t> left = budgets;
+    std::vector<detail::harm> harms;
     for (auto const slot : potential) {
         auto& all = on_node[slot];
         if (all.empty()) {
             out.hopeless.push_back({.node = slot, .unresolvable = true});
             continue;
         }
-        std::sort(all.begin(), all.end(), more_important);
-        auto const leave = [&](std::uint32_t i) { nodes.unbind(slot, *occupants[i].pod); };
-        auto const stay = [&](std::uint32_t i) { nodes.bind(slot, *occupants[i].pod); };
-        std::for_each(all.begin(), all.end(), leave);
-
-        if (auto const no = rules.refused(nodes, wanted, slot, nominated); no.plugin != Pipeline::nobody) {
+        std::sort(all.begin(), all.end(), [&](std::uint32_t a, std::uint32_t b) {
+            auto const& x = occupants[a];
+            auto const& y = occupants[b];
+            return detail::more_important(x, y) || (a < b && !detail::more_important(y, x));
+        });
+        if (!without)
+            without = on;
+        auto const refused = [&] {
+            if (alone && !kept[slot])
+                return rules.template first_refusal<Pipeline::part::all>(without->at(slot), wanted);
+            return rules.refused(*without, wanted, slot, kept[slot] ? nominated : none_kept,
+                alone ? overviews{} : rules.survey(*without, wanted));
+        };
+        auto const at = [&](std::uint32_t k) -> auto const& { return occupants[all[k]]; };
+        auto const count = static_cast<std::uint32_t>(all.size());
+        for (std::uint32_t k = 0; k < count; ++k)
+            without->unbind(slot, *at(k).pod);
+        if (auto const no = refused(); no.plugin != Pipeline::nobody) {
             out.hopeless.push_back({slot, no.plugin, no.codes, no.unresolvable});
-            std::for_each(all.begin(), all.end(), stay);
+            for (std::uint32_t k = 0; k < count; ++k)
+                without->bind(slot, *at(k).pod);
             continue;
         }
-        auto left = budgets;
-        std::vector<std::uint32_t> breaking;
-        std::vector<std::uint32_t> others;
-        for (auto const i : all) {
-            bool breaks = false;
-            for (auto const b : occupants[i].budgets)
-                breaks = (b < left.size() && --left[b] < 0) || breaks;
-            (breaks ? breaking : others).push_back(i);
-        }
         victims found{.node = slot};
-        auto const reprieve = [&](std::uint32_t i) {
-            stay(i);
-            if (rules.refused(nodes, wanted, slot, nominated).plugin == Pipeline::nobody)
-                return true;
-            leave(i);
-            found.pods.push_back(i);
-            return false;
-        };
-        for (auto const i : breaking)
-            found.violations += reprieve(i) ? 0u : 1u;
-        std::for_each(others.begin(), others.end(), reprieve);
-        std::sort(found.pods.begin(), found.pods.end(), more_important);
-        std::for_each(found.pods.begin(), found.pods.end(), stay);  // the next node sees all as it was
-        if (!found.pods.empty())
-            out.candidates.push_back(std::move(found));
+        detail::harm harm;
+        found.violations = detail::choose_victims(
+            count, at, [&](std::uint32_t b) { return b < left.size() ? &left[b] : nullptr; },
+            [&](std::uint32_t k) {
+                without->bind(slot, *at(k).pod);
+                return refused().plugin == Pipeline::nobody;
+            },
+            [&](std::uint32_t k) { without->unbind(slot, *at(k).pod); },
+            [&](std::uint32_t k) {
+                found.pods.push_back(all[k]);
+                harm.add(at(k));
+                without->bind(slot, *at(k).pod);  // the next node sees all as it was
+            });
+        harm.violations = found.violations;
+        if (found.pods.empty())
+            continue;
+        out.candidates.push_back(std::move(found));
+        harms.push_back(harm);
     }
-
-    auto const rank = [&](victims const& v) {
-        auto const& first = occupants[v.pods.front()];
-        std::int64_t sum = 0;
-        auto earliest = first.started;
-        for (auto const i : v.pods) {
-            sum += std::int64_t{occupants[i].priority} + (std::int64_t{1} << 31);
-            if (occupants[i].priority == first.priority)
-                earliest = std::min(earliest, occupants[i].started);
-        }
-        return std::tuple(v.violations, first.priority, sum, v.pods.size(), -earliest.time_since_epoch());
-    };
-    for (auto const& c : out.candidates) {
-        if (!out.best.empty()) {
-            auto const& so_far = *std::find_if(out.candidates.begin(), out.candidates.end(),
-                [&](victims const& v) { return v.node == out.best.front(); });
-            if (rank(c) > rank(so_far))
-                continue;
-            if (rank(c) < rank(so_far))
-                out.best.clear();
-        }
-        out.best.push_back(c.node);
-    }
+    if (auto const least = std::min_element(harms.begin(), harms.end()); least != harms.end())
+        for (std::size_t i = 0; i < harms.size(); ++i)
+            if (harms[i] == *least)
+                out.best.push_back(out.candidates[i].node);
     return out;
 }
 
