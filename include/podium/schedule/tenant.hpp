@@ -1,0 +1,95 @@
+#pragma once
+/// A pod as `what_if` and `rebalance` know it: who it is, where it is, what it counts for.
+///
+/// The snapshot counts what pods use and keeps none of them; whoever asks about single pods brings them
+/// along.
+
+#include <podium/core/result.hpp>
+#include <podium/schedule/decision.hpp>
+#include <podium/schedule/snapshot.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+namespace podium::inline v0::schedule {
+
+template<class Pod>
+struct tenant {
+    std::string id{};                     ///< the caller's word for it, unique, not empty
+    Pod const* pod = nullptr;             ///< equal to what was bound; outlives the call
+    std::optional<std::uint32_t> node{};  ///< slot; none: it waits for a node
+    std::int32_t priority = 0;            ///< higher is placed first
+    std::string owner{};                  ///< whose budget of disruptions it counts for; empty: nobody's
+    bool pinned = false;                  ///< `rebalance` leaves it where it is
+    friend bool operator==(tenant const&, tenant const&) = default;
+};
+
+namespace detail {
+
+/// The errors of one input, all of them.
+struct found_errors {
+    std::optional<error> all{};
+    void add(errc code, std::string message, std::string path)
+    {
+        error e{.code = code, .message = std::move(message), .path = std::move(path), .further = {}};
+        if (all)
+            all->add(std::move(e));
+        else
+            all = std::move(e);
+    }
+};
+
+[[nodiscard]] inline std::string at_index(std::string_view list, std::size_t i)
+{
+    return std::string(list) + "[" + std::to_string(i) + "]";
+}
+
+/// Ids unique, pods there, nodes there, and no more pods on a node than are bound to it. O(tenants + nodes).
+template<class Pipeline>
+void check_tenants(snapshot<Pipeline> const& on,
+    std::vector<tenant<typename Pipeline::pod_type>> const& tenants, found_errors& errors)
+{
+    std::unordered_set<std::string_view> ids;
+    std::vector<std::uint32_t> here(on.slots());
+    for (std::size_t i = 0; i < tenants.size(); ++i) {
+        auto const& t = tenants[i];
+        auto const path = [&](char const* field) { return at_index("tenants", i) + field; };
+        if (t.id.empty())
+            errors.add(errc::invalid, "must not be empty", path(".id"));
+        else if (!ids.insert(t.id).second)
+            errors.add(errc::already_exists, "another tenant has this id", path(".id"));
+        if (t.pod == nullptr)
+            errors.add(errc::invalid, "must point to a pod", path(".pod"));
+        if (!t.node)
+            continue;
+        if (*t.node >= on.slots() || !on.has(*t.node))
+            errors.add(errc::not_found, "the snapshot has no node in this slot", path(".node"));
+        else if (++here[*t.node] > on.pods(*t.node))
+            errors.add(
+                errc::invalid, "must be a node that it is bound to: fewer pods are bound there", path(".node"));
+    }
+}
+
+/// The node refuses the pod, with the words of it: "0/1 nodes are available: 1 Insufficient cpu."; else empty.
+template<class Pipeline>
+[[nodiscard]] std::string refused_at(Pipeline const& rules, snapshot<Pipeline> const& on,
+    typename Pipeline::pod_type const& pod, std::uint32_t slot)
+{
+    auto const no = rules.refused(on, rules.prepare(pod), slot);
+    if (no.plugin == Pipeline::nobody)
+        return {};
+    decision one{.nodes = 1};
+    for (std::uint8_t code = 0; code < 64; ++code)
+        if ((no.codes >> code & 1) != 0)
+            one.refused.push_back({.plugin = no.plugin, .code = code, .nodes = 1});
+    return rules.summary(one, pod);
+}
+
+}  // namespace detail
+}  // namespace podium::v0::schedule
