@@ -1,0 +1,286 @@
+#pragma once
+/// Rebalancing: which few moves make the placement better, and by how much.
+///
+///     auto const plan = schedule::rebalance(fleet, there, {.max_moves = 5, .max_per_owner = 1});
+///     for (auto const& m : plan->moves) ...   // m.id goes from m.from to m.to and gains m.gain
+///
+/// The scheduler places each pod where it is best at that moment; later nodes come, pods go, and better places
+/// come to be. A pod's score is what the pipeline gives its node when the pod itself is taken out; a node that
+/// would refuse it then scores 0. The total is the sum of that over all tenants.
+///
+/// Greedy: each step takes the move that gains the pod most (among equals, the first in the order of the
+/// tenants, to the first node), out of those that raise the total and leave no other tenant on a node that
+/// refuses it. So the moves can be carried out one after the other, each pod taken out before it is bound
+/// again: at every step the new node passes all filters, and the total rises. A pod moves once at most. Not
+/// the best plan of all: two pods that would have to change places both stay.
+///
+/// Pods that are bound and not among the tenants stay and are asked nothing.
+///
+/// Source: podium's own. Kubernetes' descheduler evicts by thresholds and leaves the new place to chance.
+
+#include <podium/core/result.hpp>
+#include <podium/schedule/scheduler.hpp>
+#include <podium/schedule/tenant.hpp>
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace podium::inline v0::schedule {
+
+/// How much may be disturbed, and for what.
+struct rebalance_policy {
+    std::size_t max_moves = 10;
+    std::optional<std::size_t> max_per_owner{};  ///< moves of pods of one owner; none: no limit but max_moves
+    int least_gain = 1;          ///< of a move, >= 1; a single plugin gives 0 to 100 times its weight
+    std::size_t max_tries = 50;  ///< moves that turn out bad for the others, in the whole plan
+    friend bool operator==(rebalance_policy const&, rebalance_policy const&) = default;
+};
+
+struct pod_move {
+    std::string id{};
+    std::uint32_t from = 0;  ///< slot
+    std::uint32_t to = 0;
+    int gain = 0;            ///< its score there minus its score here
+    std::int64_t total = 0;  ///< of all tenants after this move
+    friend bool operator==(pod_move const&, pod_move const&) = default;
+};
+
+/// Why the plan has no further move.
+enum class rebalance_end : std::uint8_t {
+    balanced,   ///< none gains enough
+    max_moves,  ///< the budget is spent
+    max_tries,  ///< so many moves were no good that the search was given up
+};
+
+[[nodiscard]] constexpr std::string_view to_string(rebalance_end e) noexcept
+{
+    switch (e) {
+    case rebalance_end::balanced: return "balanced";
+    case rebalance_end::max_moves: return "max_moves";
+    case rebalance_end::max_tries: return "max_tries";
+    }
+    return {};
+}
+
+struct rebalance_plan {
+    std::vector<pod_move> moves{};  ///< in the order in which they are to be made
+    std::int64_t total_before = 0;
+    std::int64_t total_after = 0;
+    std::size_t misplaced = 0;  ///< tenants that their node would refuse, before
+    std::size_t tried = 0;      ///< moves given up because of the others
+    rebalance_end end = rebalance_end::balanced;
+    friend bool operator==(rebalance_plan const&, rebalance_plan const&) = default;
+};
+
+namespace detail {
+
+/// Where like pods on one node stand.
+struct standing {
+    bool fits = false;
+    int score = 0;
+    std::optional<std::uint32_t> better{};  ///< the best node that is not theirs
+    int gain = 0;
+};
+
+template<class Pipeline>
+class rebalancing {
+public:
+    using pod_type = typename Pipeline::pod_type;
+
+    rebalancing(Pipeline const& by, snapshot<Pipeline> copy, std::vector<tenant<pod_type>> const& there)
+        : rules_(by),
+          on_(std::move(copy)),
+          tenants_(there)
+    {
+        kinds_.reserve(there.size());
+        at_.reserve(there.size());
+        for (auto const& t : there) {
+            kinds_.push_back(kind_of(*t.pod));
+            at_.push_back(t.node);
+        }
+    }
+
+    /// All tenants as they are now.
+    struct table {
+        std::vector<standing> of{};
+        std::int64_t total = 0;
+    };
+    [[nodiscard]] table look()
+    {
+        table out;
+        out.of.reserve(tenants_.size());
+        std::map<std::pair<std::size_t, std::uint32_t>, standing> known;
+        for (std::size_t i = 0; i < tenants_.size(); ++i) {
+            if (at_[i]) {
+                auto const [it, is_new] = known.try_emplace(place(i));
+                if (is_new)
+                    it->second = look_at(*tenants_[i].pod, *at_[i]);
+                out.of.push_back(it->second);
+            } else {
+                out.of.emplace_back();
+            }
+            out.total += out.of.back().score;
+        }
+        return out;
+    }
+    /// Tenants of one place are like pods on one node. Only for those that have a node.
+    [[nodiscard]] std::pair<std::size_t, std::uint32_t> place(std::size_t i) const
+    {
+        return {kinds_[i], *at_[i]};
+    }
+    void move(std::size_t i, std::uint32_t to)
+    {
+        on_.unbind(*at_[i], *tenants_[i].pod);
+        on_.bind(to, *tenants_[i].pod);
+        at_[i] = to;
+    }
+
+private:
+    /// Equal pods have one number, and so do tenants that point to one pod.
+    [[nodiscard]] std::size_t kind_of(pod_type const& pod)
+    {
+        auto const [at, is_new] = by_address_.try_emplace(&pod, examples_.size());
+        if (!is_new)
+            return at->second;
+        if constexpr (std::equality_comparable<pod_type>)
+            at->second = static_cast<std::size_t>(
+                std::find_if(examples_.begin(), examples_.end(), [&](auto const* e) { return *e == pod; }) -
+                examples_.begin());
+        if (at->second == examples_.size())
+            examples_.push_back(&pod);
+        return at->second;
+    }
+    [[nodiscard]] standing look_at(pod_type const& pod, std::uint32_t slot)
+    {
+        on_.unbind(slot, pod);
+        auto const all = rules_.explain(on_, pod);
+        on_.bind(slot, pod);
+        standing out;
+        int best = 0;
+        for (auto const& row : all.nodes) {
+            if (!row.reasons.empty())
+                continue;
+            if (row.node == slot) {
+                out.fits = true;
+                out.score = row.score;
+            } else if (!out.better || row.score > best) {
+                out.better = row.node;
+                best = row.score;
+            }
+        }
+        out.gain = best - out.score;
+        return out;
+    }
+
+    Pipeline const& rules_;
+    snapshot<Pipeline> on_;
+    std::vector<tenant<pod_type>> const& tenants_;
+    std::unordered_map<pod_type const*, std::size_t> by_address_{};
+    std::vector<pod_type const*> examples_{};  ///< one of each kind
+    std::vector<std::size_t> kinds_{};
+    std::vector<std::optional<std::uint32_t>> at_{};
+};
+
+}  // namespace detail
+
+/// The plan. `nodes` is a copy: nothing is moved. A tenant without a node takes no part.
+///
+/// Errors, all at once: `invalid` for a least_gain below 1; of the tenants as for `what_if`.
+///
+/// The same input has the same plan, and what is left after carrying out a plan that ended `balanced` has an
+/// empty one, unless budgets or the rule that a pod moves once held something back. Cost: at most 1 + max_moves
+/// + max_tries times a table of all nodes for each kind of pod on each node:
+/// O((1 + max_moves + max_tries) x min(tenants, kinds of pods x nodes) x nodes x plugins).
+/// Pods of a type without == are of one kind where the tenants point to one pod.
+template<class Pipeline>
+[[nodiscard]] result<rebalance_plan> rebalance(Pipeline const& rules, snapshot<Pipeline> nodes,
+    std::vector<tenant<typename Pipeline::pod_type>> const& tenants, rebalance_policy const& policy = {})
+{
+    detail::found_errors errors;
+    detail::check_tenants(nodes, tenants, errors);
+    if (policy.least_gain < 1)
+        errors.add(errc::invalid, "must be at least 1", "policy.least_gain");
+    if (errors.all)
+        return *std::move(errors.all);
+
+    detail::rebalancing<Pipeline> fleet(rules, std::move(nodes), tenants);
+    auto now = fleet.look();
+    rebalance_plan plan{.total_before = now.total};
+    for (std::size_t i = 0; i < tenants.size(); ++i)
+        plan.misplaced += tenants[i].node && !now.of[i].fits ? 1u : 0u;
+
+    std::vector<bool> stays(tenants.size());
+    std::unordered_map<std::string_view, std::size_t> spent;  // by owner
+    auto const may_move = [&](std::size_t i) {
+        auto const& t = tenants[i];
+        return now.of[i].better && now.of[i].gain >= policy.least_gain && !t.pinned && !stays[i] &&
+            (t.owner.empty() || !policy.max_per_owner || spent[t.owner] < *policy.max_per_owner);
+    };
+    /// Carries out the first of the candidates that is good for all.
+    auto const move_one = [&](std::vector<std::size_t> const& candidates) {
+        std::set<std::pair<std::size_t, std::uint32_t>> no_good;
+        for (auto const i : candidates) {
+            auto const from = fleet.place(i);
+            if (no_good.contains(from))
+                continue;
+            if (plan.tried == policy.max_tries) {
+                plan.end = rebalance_end::max_tries;
+                return false;
+            }
+            auto const [fits, score, to, gain] = now.of[i];
+            fleet.move(i, *to);
+            auto then = fleet.look();
+            bool good = then.total > now.total;
+            for (std::size_t k = 0; k < tenants.size() && good; ++k)
+                good = then.of[k].fits || !now.of[k].fits;
+            if (good) {
+                plan.moves.push_back(
+                    {.id = tenants[i].id, .from = from.second, .to = *to, .gain = gain, .total = then.total});
+                stays[i] = true;
+                ++spent[tenants[i].owner];
+                now = std::move(then);
+                return true;
+            }
+            fleet.move(i, from.second);
+            no_good.insert(from);
+            ++plan.tried;
+        }
+        return false;
+    };
+    for (bool more = true; more;) {
+        std::vector<std::size_t> candidates;
+        for (std::size_t i = 0; i < tenants.size(); ++i)
+            if (may_move(i))
+                candidates.push_back(i);
+        std::sort(candidates.begin(), candidates.end(), [&](std::size_t a, std::size_t b) {
+            return now.of[a].gain != now.of[b].gain ? now.of[a].gain > now.of[b].gain : a < b;
+        });
+        more = !candidates.empty() && plan.moves.size() < policy.max_moves;
+        if (more)
+            more = move_one(candidates);
+        else if (!candidates.empty())
+            plan.end = rebalance_end::max_moves;
+    }
+    plan.total_after = now.total;
+    return plan;
+}
+
+/// The same of a scheduler's nodes by its rules.
+template<class Pipeline>
+[[nodiscard]] result<rebalance_plan> rebalance(scheduler<Pipeline> const& s,
+    std::vector<tenant<typename Pipeline::pod_type>> const& tenants, rebalance_policy const& policy = {})
+{
+    return schedule::rebalance(s.rules(), s.nodes(), tenants, policy);
+}
+
+}  // namespace podium::v0::schedule
