@@ -4,6 +4,7 @@
 
 #include <podium/schedule/affinity.hpp>
 #include <podium/schedule/decision.hpp>
+#include <podium/schedule/group.hpp>
 #include <podium/schedule/images.hpp>
 #include <podium/schedule/kubernetes.hpp>
 #include <podium/schedule/node.hpp>
@@ -12,6 +13,7 @@
 #include <podium/schedule/pod_queue.hpp>
 #include <podium/schedule/ports.hpp>
 #include <podium/schedule/preemption.hpp>
+#include <podium/schedule/rebalance.hpp>
 #include <podium/schedule/residents.hpp>
 #include <podium/schedule/resources.hpp>
 #include <podium/schedule/sampling.hpp>
@@ -19,4 +21,6 @@
 #include <podium/schedule/snapshot.hpp>
 #include <podium/schedule/spread.hpp>
 #include <podium/schedule/taints.hpp>
+#include <podium/schedule/tenant.hpp>
 #include <podium/schedule/volumes.hpp>
+#include <podium/schedule/what_if.hpp>
