@@ -142,6 +142,31 @@ func spread(values []float64) (least, middle, most float64) {
 	return v[0], (v[(len(v)-1)/2] + v[len(v)/2]) / 2, v[len(v)-1]
 }
 
+// The times of one workload, a round each.
+type series struct{ peer, ours, ratio []float64 }
+
+func (s *series) add(peer, ours float64) {
+	s.peer, s.ours, s.ratio = append(s.peer, peer), append(s.ours, ours), append(s.ratio, peer/ours)
+}
+
+func times(ratio float64) string {
+	if ratio < 1 {
+		return fmt.Sprintf("%.3f", ratio)
+	}
+	return fmt.Sprintf("%.1f", ratio)
+}
+
+func heading(what string) {
+	fmt.Printf("%-50s %10s %10s %9s  %-19s %s\n", what, "Kubernetes", "podium", "ratio", "least .. most", "goal")
+}
+
+func line(name string, s *series, verdict string) {
+	_, theirs, _ := spread(s.peer)
+	_, mine, _ := spread(s.ours)
+	low, ratio, high := spread(s.ratio)
+	fmt.Printf("%-50s %10s %10s %9s  %-19s %s\n", name, text(theirs), text(mine), times(ratio), times(low)+" .. "+times(high), verdict)
+}
+
 func goalOf(name string) float64 {
 	for _, g := range goals {
 		if strings.HasPrefix(name, g.prefix) {
@@ -152,20 +177,28 @@ func goalOf(name string) float64 {
 }
 
 func main() {
-	peer := flag.String("peer", "", "the peers' program")
+	peers := flag.String("peers", "", "the folder of the peers' programs")
 	ours := flag.String("ours", "", "the folder of podium's benchmarks")
 	rounds := flag.Int("runs", 5, "how often each side runs")
+	pods := flag.Int("pods", 0, "the scheduler places at most so many pods of a workload; 0: all")
 	flag.Parse()
+	peer := filepath.Join(*peers, "kubernetes")
 	var areas []area
 	for _, name := range flag.Args() {
+		if name == "schedule" || name == "cycle" {
+			compareSchedulers(filepath.Join(*peers, "scheduler"), filepath.Join(*ours, "bench_schedule"), name, *rounds, *pods)
+			continue
+		}
 		group, ok := groups[name]
 		if !ok {
-			fail("there is no group %q; there is: primitives", name)
+			fail("there is no group %q; there are: primitives, schedule, cycle", name)
 		}
 		areas = append(areas, group...)
 	}
+	if len(areas) == 0 {
+		return
+	}
 
-	type series struct{ peer, ours, ratio []float64 }
 	all, extra := map[string]*series{}, map[string]*series{}
 	var order []string
 	wrong := 0
@@ -175,9 +208,9 @@ func main() {
 			program := filepath.Join(*ours, "bench_"+a.program)
 			var theirs, mine map[string]measurement
 			if round%2 == 0 { // whoever runs second must not have it better each time
-				theirs, mine = runPeer(*peer, a), runOurs(program, a)
+				theirs, mine = runPeer(peer, a), runOurs(program, a)
 			} else {
-				mine, theirs = runOurs(program, a), runPeer(*peer, a)
+				mine, theirs = runOurs(program, a), runPeer(peer, a)
 			}
 			if len(theirs) == 0 {
 				fail("the peers' program measured nothing of %q", a.name)
@@ -206,8 +239,7 @@ func main() {
 					s = &series{}
 					all[name] = s
 				}
-				s.peer, s.ours = append(s.peer, t.ns), append(s.ours, m.ns)
-				s.ratio = append(s.ratio, t.ns/m.ns)
+				s.add(t.ns, m.ns)
 			}
 			for ours, peers := range beside {
 				for name, m := range mine {
@@ -221,7 +253,7 @@ func main() {
 						if !ok {
 							fail("the peers have no workload %q", peers+which)
 						}
-						s.peer, s.ours, s.ratio = append(s.peer, t.ns), append(s.ours, m.ns), append(s.ratio, t.ns/m.ns)
+						s.add(t.ns, m.ns)
 					}
 				}
 			}
@@ -239,7 +271,7 @@ func main() {
 		order = append(order, names...)
 	}
 
-	fmt.Printf("%-46s %10s %10s %9s  %-19s %s\n", "workload, time for one operation (median)", "Kubernetes", "podium", "ratio", "least .. most", "goal")
+	heading("workload, time for one operation (median)")
 	for _, g := range goals {
 		for _, a := range areas {
 			if strings.HasPrefix(g.prefix, a.name+"/") && !slices.ContainsFunc(order, func(name string) bool { return strings.HasPrefix(name, g.prefix) }) {
@@ -248,12 +280,6 @@ func main() {
 		}
 	}
 	least, which, missed := 0.0, "", 0
-	line := func(name string, s *series, verdict string) {
-		_, theirs, _ := spread(s.peer)
-		_, mine, _ := spread(s.ours)
-		low, ratio, high := spread(s.ratio)
-		fmt.Printf("%-46s %10s %10s %9.1f  %-19s %s\n", name, text(theirs), text(mine), ratio, fmt.Sprintf("%.1f .. %.1f", low, high), verdict)
-	}
 	for _, name := range order {
 		s := all[name]
 		_, ratio, _ := spread(s.ratio)
@@ -279,7 +305,7 @@ func main() {
 	if missed > 0 {
 		fmt.Printf("%d goals missed\n", missed)
 	}
-	fmt.Printf("least ratio: %.1f (%s)\n", least, which)
+	fmt.Printf("least ratio: %s (%s)\n", times(least), which)
 	if wrong > 0 {
 		fail("%d check values differ", wrong)
 	}
