@@ -4,6 +4,7 @@
 
 #include <podium/schedule/affinity.hpp>
 #include <podium/schedule/decision.hpp>
+#include <podium/schedule/evictions.hpp>
 #include <podium/schedule/group.hpp>
 #include <podium/schedule/images.hpp>
 #include <podium/schedule/kubernetes.hpp>
