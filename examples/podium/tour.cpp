@@ -399,7 +399,7 @@ private:
         check(s, nodes.size() > 1, "they are spread over " + std::to_string(nodes.size()) + " nodes");
         if (auto const web = pods("web"); !web.empty()) {  // why there: each node's score for one more web
             auto& scheduler = cluster_.view().index<podium::controllers::placement>().scheduler();
-            auto const wanted = podium::controllers::schedulable_pod::of(*web.front());
+            auto const wanted = podium::controllers::schedulable(cluster_.view(), *web.front());
             auto const table = scheduler.explain(wanted);
             std::string line;
             for (auto const& row : table.nodes) {

@@ -102,6 +102,7 @@ struct world {
     void add_node(std::string name, std::string cpu = "4")
     {
         model::node n;
+        n.metadata.labels["kubernetes.io/hostname"] = name;
         n.metadata.name = std::move(name);
         n.status.allocatable["cpu"] = quantity::parse(cpu).value();
         n.status.allocatable["memory"] = quantity::parse("16Gi").value();

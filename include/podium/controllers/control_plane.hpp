@@ -53,6 +53,7 @@ struct basic_control_plane<reconcile::types<Index...>, More...> {
         st.drain = s.drain;
         scheduler sched;
         sched.batch = s.scheduler_batch;
+        sched.drain = s.drain;
         drains dr;
         dr.router_timeout = s.router_timeout;
         node_lifecycle n;

@@ -59,6 +59,13 @@ struct drain_policy {
     friend bool operator==(drain_policy const&, drain_policy const&) = default;
 };
 
+/// Marks a pod that is to go in a voluntary change, unless it is on its way already.
+inline void begin_drain(model::pod& p, std::string_view reason, drain_policy const& policy, time_point now)
+{
+    if (!is_leaving(p))
+        p.status.drain = model::pod_drain{{now}, {now + policy.deadline}, std::string(reason)};
+}
+
 /// Sends a pod away in a voluntary change. One that no node has taken yet, or that has ended, is removed at
 /// once; a second call changes nothing.
 inline void retire(reconcile::plan& p, reconcile::handle<model::pod> const& pod, std::string_view reason,
@@ -66,9 +73,9 @@ inline void retire(reconcile::plan& p, reconcile::handle<model::pod> const& pod,
 {
     if (pod->spec.node_name.empty()) {
         p.remove(pod);
-    } else if (!is_leaving(*pod)) {
+    } else {
         auto next = *pod;
-        next.status.drain = model::pod_drain{{now}, {now + policy.deadline}, std::string(reason)};
+        begin_drain(next, reason, policy, now);
         p.update(pod, std::move(next));
     }
 }
