@@ -4,10 +4,12 @@
 
 #include <podium/schedule/affinity.hpp>
 #include <podium/schedule/decision.hpp>
+#include <podium/schedule/equivalence.hpp>
 #include <podium/schedule/evictions.hpp>
 #include <podium/schedule/group.hpp>
 #include <podium/schedule/images.hpp>
 #include <podium/schedule/kubernetes.hpp>
+#include <podium/schedule/ledger.hpp>
 #include <podium/schedule/node.hpp>
 #include <podium/schedule/pipeline.hpp>
 #include <podium/schedule/plugin.hpp>
@@ -18,10 +20,14 @@
 #include <podium/schedule/residents.hpp>
 #include <podium/schedule/resources.hpp>
 #include <podium/schedule/sampling.hpp>
+#include <podium/schedule/scan.hpp>
 #include <podium/schedule/scheduler.hpp>
+#include <podium/schedule/slot_set.hpp>
 #include <podium/schedule/snapshot.hpp>
 #include <podium/schedule/spread.hpp>
+#include <podium/schedule/sweep.hpp>
 #include <podium/schedule/taints.hpp>
 #include <podium/schedule/tenant.hpp>
+#include <podium/schedule/topology.hpp>
 #include <podium/schedule/volumes.hpp>
 #include <podium/schedule/what_if.hpp>

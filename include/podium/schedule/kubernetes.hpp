@@ -118,30 +118,32 @@ template<auto Part>
 
 }  // namespace detail
 
-using cpu = resource<"cpu", &detail::allocatable<&resources::cpu_milli>, &detail::requested<&resources::cpu_milli>,
-    &detail::assumed_cpu>;
-using memory = resource<"memory", &detail::allocatable<&resources::memory_bytes>,
-    &detail::requested<&resources::memory_bytes>, &detail::assumed_memory>;
-using storage = resource<"ephemeral-storage", &detail::allocatable<&resources::storage_bytes>,
-    &detail::requested<&resources::storage_bytes>>;
-using pod_count = pod_slots<&detail::allocatable<&resources::pods>>;
+// Each has a name of its own: what is built from them has short ones, in errors and in object files.
+
+struct cpu : resource<"cpu", &detail::allocatable<&resources::cpu_milli>, &detail::requested<&resources::cpu_milli>,
+                 &detail::assumed_cpu> {};
+struct memory : resource<"memory", &detail::allocatable<&resources::memory_bytes>,
+                    &detail::requested<&resources::memory_bytes>, &detail::assumed_memory> {};
+struct storage : resource<"ephemeral-storage", &detail::allocatable<&resources::storage_bytes>,
+                     &detail::requested<&resources::storage_bytes>> {};
+struct pod_count : pod_slots<&detail::allocatable<&resources::pods>> {};
 using extended = extended_resources<&detail::extended_allocatable, &detail::extended_requested>;
 
-using unschedulable_nodes = node_unschedulable<&node::unschedulable, &pod::tolerations>;
-using named_node = schedule::node_name<&node::name, &pod::node_name>;
-using taints = taint_toleration<&node::taints, &pod::tolerations>;
-using affinity_to_nodes = node_affinity<&node::labels, &node::name, &pod::choice>;
-using host_ports = node_ports<&pod::ports>;
-using enough_resources = fit<cpu, memory, storage, pod_count, extended>;
-using disks = volume_restrictions<&pod::volumes>;
-using disk_limits = node_volume_limits<&node::volume_limits, &pod::volumes>;
-using claims = volume_binding<&node::labels, &node::name, &pod::volumes>;
-using disk_zones = volume_zone<&node::labels, &pod::volumes>;
-using spreading = topology_spread<&node::labels, &node::name, &node::taints, &pod::self, &detail::spread_of>;
-using affinity_to_pods = inter_pod_affinity<&node::labels, &pod::self>;
-using most_left = least_allocated<cpu, memory>;
-using most_even = balanced_allocation<cpu, memory>;
-using images_there = image_locality<&node::images, &pod::images>;
+struct unschedulable_nodes : node_unschedulable<&node::unschedulable, &pod::tolerations> {};
+struct named_node : schedule::node_name<&node::name, &pod::node_name> {};
+struct taints : taint_toleration<&node::taints, &pod::tolerations> {};
+struct affinity_to_nodes : node_affinity<&node::labels, &node::name, &pod::choice> {};
+struct host_ports : node_ports<&pod::ports> {};
+struct enough_resources : fit<cpu, memory, storage, pod_count, extended> {};
+struct disks : volume_restrictions<&pod::volumes> {};
+struct disk_limits : node_volume_limits<&node::volume_limits, &pod::volumes> {};
+struct claims : volume_binding<&node::labels, &node::name, &pod::volumes> {};
+struct disk_zones : volume_zone<&node::labels, &pod::volumes> {};
+struct spreading : topology_spread<&node::labels, &node::name, &node::taints, &pod::self, &detail::spread_of> {};
+struct affinity_to_pods : inter_pod_affinity<&node::labels, &pod::self> {};
+struct most_left : least_allocated<cpu, memory> {};
+struct most_even : balanced_allocation<cpu, memory> {};
+struct images_there : image_locality<&node::images, &pod::images> {};
 
 /// The default profile.
 using default_filters = filters<unschedulable_nodes, named_node, taints, affinity_to_nodes, host_ports, enough_resources,

@@ -251,9 +251,25 @@ public:
     using ranges = std::array<range, score_count>;
 
     /// Whether a plugin looks at more than one node for its answer about one.
-    static constexpr bool spans = (detail::HasOverview<Filter> || ...) ||
-        ((detail::HasOverview<typename Weighted::plugin> || detail::HasContest<typename Weighted::plugin>) ||
-            ...);
+    static constexpr bool spans = (detail::spans<Filter> || ...) || (detail::spans<typename Weighted::plugin> || ...);
+    /// Whether it keeps a ledger of them.
+    template<class P>
+    static constexpr bool is_kept = detail::spans<P> && detail::HasLedger<P, nodes>;
+    /// Whether, for this pod now, no plugin without a ledger looks at more than one node.
+    [[nodiscard]] bool is_local(nodes const& on, request const& wanted) const
+    {
+        bool local = true;
+        each_plugin([&]<class P>() {
+            if constexpr (detail::spans<P> && !is_kept<P>)
+                local = local && alone<P>(on, wanted);
+        });
+        return local;
+    }
+    /// Whether, for this pod now, no filter looks at more than one node: then default overviews will do.
+    [[nodiscard]] bool filters_alone(nodes const& on, request const& wanted) const
+    {
+        return ((!detail::HasOverview<Filter> || alone<Filter>(on, wanted)) && ...);
+    }
     /// What such plugins know, by plugin.
     using overviews = typename detail::each_of<plugins>::overviews;
     using contests = typename detail::each_of<plugins>::contests;
@@ -279,15 +295,24 @@ public:
         return out;
     }
 
-    /// Which plugins are asked: `fixed` ones read the node alone, so only a change of the node concerns them.
+    /// Which plugins are asked: `fixed` ones read the node alone, so only a change of the node concerns them; `moving` are
+    /// those of the others that keep no ledger.
     enum class part : std::uint8_t { all, fixed, moving };
     template<class P>
-    static constexpr bool is_fixed = !detail::HasFacts<P>;
+    static constexpr bool is_fixed = !detail::HasFacts<P> && !detail::spans<P>;
+    template<class P, part Which>
+    static constexpr bool is_asked =
+        Which == part::all || (Which == part::fixed ? is_fixed<P> : !is_fixed<P> && !is_kept<P>);
     static constexpr std::array<bool, score_count> normalised{
         detail::HasNormalize<typename Weighted::plugin>...};
-    /// The most that the scores without `normalize` can add up to.
+    /// Scores that need nothing but the node: without `normalize` and without a ledger.
+    template<class P>
+    static constexpr bool is_plain = !detail::HasNormalize<P> && !is_kept<P>;
+    static constexpr std::array<bool, score_count> plain{is_plain<typename Weighted::plugin>...};
+    static constexpr std::array<bool, score_count> kept{is_kept<typename Weighted::plugin>...};
+    /// The most that the plain scores can add up to.
     static constexpr int most_plain =
-        (0 + ... + (detail::HasNormalize<typename Weighted::plugin> ? 0 : max_score * Weighted::weight));
+        (0 + ... + (is_plain<typename Weighted::plugin> ? max_score * Weighted::weight : 0));
 
     /// The first plugin that refuses; with `moving`, `known` is what the fixed ones said.
     template<part Which>
@@ -299,7 +324,7 @@ public:
             if constexpr (Which == part::moving && is_fixed<P>) {
                 if (known.plugin == I)
                     out = known;
-            } else if constexpr (Which != part::fixed || is_fixed<P>) {
+            } else if constexpr (is_asked<P, Which>) {
                 if (auto const v = detail::ask(plugin<P>(), at, part_of<P>(wanted), of_plugin<P>(cluster));
                     !v.fits())
                     out = {.codes = v.codes, .plugin = I, .unresolvable = v.unresolvable};
@@ -335,7 +360,7 @@ public:
         candidate const& at, request const& wanted, raw_scores& raw, contests const& cluster = {}) const
     {
         each_score([&]<std::size_t I, class P, int W>() {
-            if constexpr (Which == part::all || (Which == part::fixed) == is_fixed<P>) {
+            if constexpr (is_asked<P, Which>) {
                 raw[I] = detail::score_with(plugin<P>(), at, part_of<P>(wanted), of_plugin<P>(cluster));
                 if constexpr (!detail::HasNormalize<P>)
                     raw[I] = std::clamp<std::int64_t>(raw[I], 0, max_score);
@@ -352,13 +377,13 @@ public:
             [&]<std::size_t I, class P, int W>() { out.push_back(weigh_one<I, P, W>(raw, feasible)); });
         return out;
     }
-    /// The sum of those with `normalize` (or of those without).
-    template<bool Normalised>
+    /// The sum of the plain ones (or of the others).
+    template<bool Plain>
     [[nodiscard]] int sum(raw_scores const& raw, ranges const& feasible) const
     {
         int out = 0;
         each_score([&]<std::size_t I, class P, int W>() {
-            if constexpr (detail::HasNormalize<P> == Normalised)
+            if constexpr (is_plain<P> == Plain)
                 out += weigh_one<I, P, W>(raw, feasible);
         });
         return out;
@@ -373,7 +398,56 @@ public:
         }
     }
 
+    template<class P>
+    [[nodiscard]] P const& plugin() const
+    {
+        return std::get<P>(plugins_);
+    }
+    /// What that plugin wants to know of the pod.
+    template<class P>
+    [[nodiscard]] static auto const& part_of(request const& r)
+    {
+        if constexpr (detail::HasPrepare<P, Pod>)
+            return std::get<detail::index_in<P, plugins>>(r.parts);
+        else
+            return r.pod;
+    }
+    /// A plugin's place in a tuple that has one for each.
+    template<class P>
+    [[nodiscard]] static constexpr auto& of_plugin(auto& all)
+    {
+        return std::get<detail::index_in<P, plugins>>(all);
+    }
+    /// what.operator()<Plugin>() for each different one.
+    static constexpr void each_plugin(auto&& what)
+    {
+        [&]<class... P>(std::type_identity<std::tuple<P...>>) { (what.template operator()<P>(), ...); }(
+            std::type_identity<plugins>{});
+    }
+    /// what.operator()<I, Plugin>() for each filter in order until one returns true.
+    static constexpr void each_filter(auto&& what)
+    {
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            (void)(what.template operator()<I, Filter>() || ...);
+        }(std::index_sequence_for<Filter...>{});
+    }
+    /// what.operator()<I, Plugin, Weight>() for each score in order.
+    static constexpr void each_score(auto&& what)
+    {
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            (what.template operator()<I, typename Weighted::plugin, Weighted::weight>(), ...);
+        }(std::index_sequence_for<Weighted...>{});
+    }
+
 private:
+    template<class P>
+    [[nodiscard]] bool alone(nodes const& on, request const& wanted) const
+    {
+        if constexpr (requires { { plugin<P>().alone(on, part_of<P>(wanted)) } -> std::same_as<bool>; })
+            return plugin<P>().alone(on, part_of<P>(wanted));
+        else
+            return false;
+    }
     /// What a scan of all nodes collects.
     struct tally {
         std::vector<std::pair<std::uint32_t, raw_scores>> fits{};
@@ -451,7 +525,7 @@ private:
         };
         raw_scores const* chosen = nullptr;
         for (auto const& [slot, raw] : all.fits) {
-            int const s = sum<false>(raw, all.feasible) + sum<true>(raw, all.feasible);
+            int const s = sum<true>(raw, all.feasible) + sum<false>(raw, all.feasible);
             d.best = chosen == nullptr || s > d.score ? 1 : d.best + (s == d.score ? 1 : 0);
             if (chosen == nullptr || s > d.score || (s == d.score && behind(slot) < behind(*d.node))) {
                 d.node = slot;
@@ -475,44 +549,6 @@ private:
                 : W * std::clamp(static_cast<int>(plugin<P>().normalize(raw[I], feasible[I])), 0, max_score);
         else
             return W * static_cast<int>(raw[I]);
-    }
-
-    template<class P>
-    [[nodiscard]] P const& plugin() const
-    {
-        return std::get<P>(plugins_);
-    }
-    template<class P>
-    [[nodiscard]] static auto const& part_of(request const& r)
-    {
-        if constexpr (detail::HasPrepare<P, Pod>)
-            return std::get<detail::index_in<P, plugins>>(r.parts);
-        else
-            return r.pod;
-    }
-    /// A plugin's place in a tuple that has one for each.
-    template<class P>
-    [[nodiscard]] static auto& of_plugin(auto& all)
-    {
-        return std::get<detail::index_in<P, plugins>>(all);
-    }
-    static void each_plugin(auto&& what)
-    {
-        [&]<class... P>(std::type_identity<std::tuple<P...>>) { (what.template operator()<P>(), ...); }(
-            std::type_identity<plugins>{});
-    }
-    /// what.operator()<I, Plugin>() for each filter in order until one returns true.
-    static void each_filter(auto&& what)
-    {
-        [&]<std::size_t... I>(std::index_sequence<I...>) {
-            (void)(what.template operator()<I, Filter>() || ...);
-        }(std::index_sequence_for<Filter...>{});
-    }
-    static void each_score(auto&& what)
-    {
-        [&]<std::size_t... I>(std::index_sequence<I...>) {
-            (what.template operator()<I, typename Weighted::plugin, Weighted::weight>(), ...);
-        }(std::index_sequence_for<Weighted...>{});
     }
 
     [[no_unique_address]] plugins plugins_{};

@@ -24,7 +24,11 @@
 ///   argument of `filter` and of `score`.
 /// - `using contest = T` with `T survey_fitting(nodes, slots, request)`: the same of the nodes that fit; in
 ///   place of the overview it is the last argument of `score`.
-///   A pipeline with such a plugin is evaluated in full for each pod: exact, and slower.
+/// - `ledger<Nodes>`: keeps what the two would find as the nodes change (see ledger.hpp). A plugin with an overview or
+///   contest and no ledger is asked in full for each pod, unless
+/// - `alone(nodes, request)` says that for this pod now they would be the default ones: exact, and slower where it says no.
+/// - `indifferent(request)`: true for a pod that it refuses no node: then the filter is not asked.
+/// - `sweep(columns, request, slots, ...)`: filter or score of all slots at once, as those in resources.hpp.
 /// - `text(code, request)`, `amounts(node, request, code)`, `which(node, request)`: words, numbers and the
 ///   culprit of a refusal; only asked when somebody reads them.
 ///
@@ -170,7 +174,9 @@ template<class P, class Pod>
 using request_t = typename request<P, Pod>::type;
 
 /// Stands for what a plugin does not ask for.
-struct nothing {};
+struct nothing {
+    friend bool operator==(nothing, nothing) = default;
+};
 template<class P>
 concept HasOverview = requires { typename P::overview; };
 template<class P>
@@ -191,6 +197,10 @@ template<HasContest P>
 struct contest<P> {
     using type = typename P::contest;
 };
+template<class P>
+inline constexpr bool spans = HasOverview<P> || HasContest<P>;
+template<class P, class Nodes>
+concept HasLedger = requires { typename P::template ledger<Nodes>; };
 /// What `score` gets: the contest, else the overview.
 template<class P>
 using contest_t = typename contest<P>::type;
@@ -237,9 +247,19 @@ concept HasName = requires {
     { P::name } -> std::convertible_to<std::string_view>;
 };
 
+template<class P, class Request>
+constexpr bool is_indifferent(P const& plugin, Request const& request)
+{
+    if constexpr (requires { { plugin.indifferent(request) } -> std::same_as<bool>; })
+        return plugin.indifferent(request);
+    else
+        return false;
+}
 template<class P, class At, class Request>
 constexpr verdict ask(P const& plugin, At const& at, Request const& request, overview_t<P> const& known = {})
 {
+    if (is_indifferent(plugin, request))
+        return {};
     using answer = decltype(detail::filter_with(plugin, at, request, known));
     if constexpr (std::same_as<answer, bool>)
         return detail::filter_with(plugin, at, request, known)

@@ -101,6 +101,7 @@ struct node_ports {
     {
         return detail::in_one_spelling(std::invoke(Ports, pod));
     }
+    [[nodiscard]] static bool indifferent(std::vector<host_port> const& wanted) { return wanted.empty(); }
     [[nodiscard]] static bool filter(auto const& at, std::vector<host_port> const& wanted)
     {
         for (auto const& taken : at.template get<used_ports<Ports>>())

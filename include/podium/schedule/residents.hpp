@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -53,9 +54,17 @@ struct resident {
     friend bool operator==(resident const&, resident const&) = default;
 };
 
+/// What a wish does: the place of its list in `pod_affinity`.
+enum class affinity_role : std::uint8_t { required, required_anti, preferred, preferred_anti };
+
 /// Column: how many pods of which kind are on each node. `Resident(pod)` gives a `resident`.
+///
+/// Kinds have small numbers that are used again, and a birth that is not: whoever remembers something of a kind keeps both.
+/// The wishes of the kinds there are can be asked for once for all kinds that have them.
 template<auto Resident>
 class residents {
+    static constexpr std::uint32_t none = ~std::uint32_t{0};
+
 public:
     struct count {
         std::uint32_t kind = 0;
@@ -75,13 +84,34 @@ public:
                 seen(c.kind, *all.kinds_[c.kind].what, std::int64_t{c.pods});
         }
     };
+    /// A wish that pods of some kinds have.
+    struct wish {
+        affinity_term term{};
+        std::string namespace_{};  ///< of the pods that have it
+        affinity_role role = affinity_role::required;
+        std::uint64_t birth = 0;
+        std::uint32_t kinds = 0;
+    };
+    /// What a kind's number was for the last pod that was bound with it: the next one like it is found at once.
+    struct hint {
+        std::uint32_t kind = none;
+        std::uint64_t birth = 0;
+    };
 
     void resize(std::size_t slots) { rows_.resize(slots); }
     void set(std::uint32_t, auto const&) {}
     void unset(std::uint32_t) {}
     void bind(std::uint32_t slot, auto const& pod)
     {
-        auto const k = kind_of(std::invoke(Resident, pod));
+        hint unknown;
+        bind(slot, pod, unknown);
+    }
+    void bind(std::uint32_t slot, auto const& pod, hint& known)
+    {
+        if (known.kind >= kinds_.size() || kinds_[known.kind].birth != known.birth)
+            known.kind = kind_of(std::invoke(Resident, pod));
+        auto const k = known.kind;
+        known.birth = kinds_[k].birth;
         ++kinds_[k].pods;
         auto& list = rows_[slot];
         auto const at = place(list, k);
@@ -102,21 +132,44 @@ public:
             return;
         if (--at->pods == 0)
             list.erase(at);
-        if (auto& k = kinds_[*found]; --k.pods == 0) {
-            auto const [first, last] = by_hash_.equal_range(hash(r));
-            by_hash_.erase(std::find_if(first, last, [&](auto const& e) { return e.second == *found; }));
-            k.what.reset();
-            free_.push_back(*found);
-        }
+        if (--kinds_[*found].pods == 0)
+            retire(*found);
     }
     [[nodiscard]] row at(std::uint32_t slot) const { return {*this, rows_[slot]}; }
+    [[nodiscard]] std::vector<count> const& counts(std::uint32_t slot) const { return rows_[slot]; }
     /// Numbers of kinds are below this.
     [[nodiscard]] std::size_t kinds() const noexcept { return kinds_.size(); }
+    [[nodiscard]] resident const& what(std::uint32_t kind) const { return *kinds_[kind].what; }
+    [[nodiscard]] std::uint64_t birth(std::uint32_t kind) const { return kinds_[kind].birth; }
+    /// Counts up with each kind that is new.
+    [[nodiscard]] std::uint64_t births() const noexcept { return births_; }
+    /// seen(number, birth) for the kinds there are that came after so many births, the latest first.
+    template<class Seen>
+    void for_each_since(std::uint64_t births, Seen&& seen) const
+    {
+        for (auto k = latest_; k != none && kinds_[k].birth > births; k = kinds_[k].before)
+            seen(k, kinds_[k].birth);
+    }
+
+    /// All wishes that some kind has, by no order that means something.
+    [[nodiscard]] std::vector<wish> const& wishes() const noexcept { return wishes_; }
+    /// Counts up with each wish that is new.
+    [[nodiscard]] std::uint64_t wish_births() const noexcept { return wish_births_; }
+    /// seen(birth of the wish) for each of a kind's; twice for what it has twice.
+    template<class Seen>
+    void for_each_wish(std::uint32_t kind, Seen&& seen) const
+    {
+        for (auto const birth : kinds_[kind].wishes)
+            seen(birth);
+    }
 
 private:
-    struct kind {
-        std::optional<resident> what{};
+    struct kept_kind {
+        std::shared_ptr<resident const> what{};
         std::uint64_t pods = 0;
+        std::uint64_t birth = 0;  ///< 0: no kind has this number now
+        std::uint32_t before = none, after = none;  ///< by birth
+        std::vector<std::uint64_t> wishes{};
     };
 
     static std::size_t hash(resident const& r)
@@ -139,16 +192,70 @@ private:
     {
         if (auto const found = find(r))
             return *found;
-        auto k = static_cast<std::uint32_t>(kinds_.size());
+        auto n = static_cast<std::uint32_t>(kinds_.size());
         if (free_.empty()) {
             kinds_.emplace_back();
         } else {
-            k = free_.back();
+            n = free_.back();
             free_.pop_back();
         }
-        kinds_[k].what = r;
-        by_hash_.emplace(hash(r), k);
-        return k;
+        auto& k = kinds_[n];
+        k.what = std::make_shared<resident const>(r);
+        k.birth = ++births_;
+        k.before = latest_;
+        if (latest_ != none)
+            kinds_[latest_].after = n;
+        latest_ = n;
+        by_hash_.emplace(hash(r), n);
+        each_term(*k.what, [&](affinity_term const& t, affinity_role role) {
+            k.wishes.push_back(have(t, *k.what, role));
+        });
+        return n;
+    }
+    void retire(std::uint32_t n)
+    {
+        auto& k = kinds_[n];
+        auto const gone = std::move(k.what);
+        auto const [first, last] = by_hash_.equal_range(hash(*gone));
+        by_hash_.erase(std::find_if(first, last, [&](auto const& e) { return e.second == n; }));
+        for (auto const birth : k.wishes)
+            drop(birth);
+        if (k.before != none)
+            kinds_[k.before].after = k.after;
+        (k.after == none ? latest_ : kinds_[k.after].before) = k.before;
+        k = {};
+        free_.push_back(n);
+    }
+    static void each_term(resident const& r, auto&& seen)
+    {
+        for (auto const& t : r.affinity.required)
+            seen(t, affinity_role::required);
+        for (auto const& t : r.affinity.required_anti)
+            seen(t, affinity_role::required_anti);
+        for (auto const& t : r.affinity.preferred)
+            seen(t, affinity_role::preferred);
+        for (auto const& t : r.affinity.preferred_anti)
+            seen(t, affinity_role::preferred_anti);
+    }
+    std::uint64_t have(affinity_term const& t, resident const& owner, affinity_role role)
+    {
+        for (auto& w : wishes_)
+            if (w.role == role && w.namespace_ == owner.namespace_ && w.term == t) {
+                ++w.kinds;
+                return w.birth;
+            }
+        wishes_.push_back(
+            {.term = t, .namespace_ = owner.namespace_, .role = role, .birth = ++wish_births_, .kinds = 1});
+        return wish_births_;
+    }
+    void drop(std::uint64_t birth)
+    {
+        auto const w = std::find_if(
+            wishes_.begin(), wishes_.end(), [&](wish const& one) { return one.birth == birth; });
+        if (--w->kinds != 0)
+            return;
+        std::swap(*w, wishes_.back());
+        wishes_.pop_back();
     }
     static typename std::vector<count>::iterator place(std::vector<count>& list, std::uint32_t k)
     {
@@ -156,10 +263,14 @@ private:
             [](count const& c, std::uint32_t wanted) { return c.kind < wanted; });
     }
 
-    std::vector<kind> kinds_{};
+    std::vector<kept_kind> kinds_{};
     std::vector<std::uint32_t> free_{};
     std::unordered_multimap<std::size_t, std::uint32_t> by_hash_{};
     std::vector<std::vector<count>> rows_{};
+    std::uint32_t latest_ = none;
+    std::uint64_t births_ = 0;
+    std::vector<wish> wishes_{};
+    std::uint64_t wish_births_ = 0;
 };
 
 namespace detail {

@@ -12,6 +12,7 @@
 /// Source: kube-scheduler v1.35, pkg/scheduler/framework/plugins/noderesources.
 
 #include <podium/schedule/plugin.hpp>
+#include <podium/schedule/sweep.hpp>
 
 #include <algorithm>
 #include <array>
@@ -28,6 +29,9 @@
 namespace podium::inline v0::schedule {
 
 namespace detail {
+
+/// Amounts below this are swept.
+inline constexpr std::int64_t most_swept = std::int64_t{1} << 44;
 
 /// Wraps around instead of being undefined.
 [[nodiscard]] constexpr std::int64_t sum(std::int64_t a, std::int64_t b) noexcept
@@ -115,28 +119,54 @@ public:
         friend bool operator==(row const&, row const&) = default;
     };
 
-    void resize(std::size_t slots) { rows_.resize(slots); }
-    void set(std::uint32_t slot, auto const& node) { rows_[slot].capacity = Resource::capacity(node); }
-    void unset(std::uint32_t slot) { rows_[slot].capacity = 0; }
-    void bind(std::uint32_t slot, auto const& pod)
+    void resize(std::size_t slots)
     {
-        add(rows_[slot], Resource::request(pod), Resource::assumed(pod));
+        rows_.resize(slots);
+        for (auto* column : {&capacity_, &used_, &assumed_})
+            column->resize(detail::swept_size(slots));
     }
-    void unbind(std::uint32_t slot, auto const& pod)
+    void set(std::uint32_t slot, auto const& node)
     {
-        add(rows_[slot], -Resource::request(pod), -Resource::assumed(pod));
+        rows_[slot].capacity = Resource::capacity(node);
+        mirror(slot);
     }
+    void unset(std::uint32_t slot)
+    {
+        rows_[slot].capacity = 0;
+        mirror(slot);
+    }
+    void bind(std::uint32_t slot, auto const& pod) { add(slot, Resource::request(pod), Resource::assumed(pod)); }
+    void unbind(std::uint32_t slot, auto const& pod) { add(slot, -Resource::request(pod), -Resource::assumed(pod)); }
     [[nodiscard]] row const& at(std::uint32_t slot) const { return rows_[slot]; }
-    friend bool operator==(usage const&, usage const&) = default;
+
+    /// The same as columns of doubles, for whoever looks at all nodes; `exact` as long as no amount was too large for that.
+    [[nodiscard]] bool exact() const noexcept { return exact_; }
+    [[nodiscard]] double const* capacity() const noexcept { return capacity_.data(); }
+    [[nodiscard]] double const* used() const noexcept { return used_.data(); }
+    [[nodiscard]] double const* assumed() const noexcept { return assumed_.data(); }
+    friend bool operator==(usage const& a, usage const& b) { return a.rows_ == b.rows_; }
 
 private:
-    static void add(row& r, std::int64_t used, std::int64_t assumed)
+    void add(std::uint32_t slot, std::int64_t used, std::int64_t assumed)
     {
+        auto& r = rows_[slot];
         r.used = detail::sum(r.used, used);
         r.assumed = detail::sum(r.assumed, assumed);
+        mirror(slot);
+    }
+    void mirror(std::uint32_t slot)
+    {
+        auto const& r = rows_[slot];
+        auto const fits = [](std::int64_t amount) { return amount >= 0 && amount < detail::most_swept; };
+        exact_ = exact_ && fits(r.capacity) && fits(r.used) && fits(r.assumed);
+        capacity_[slot] = static_cast<double>(r.capacity);
+        used_[slot] = static_cast<double>(r.used);
+        assumed_[slot] = static_cast<double>(r.assumed);
     }
 
     std::vector<row> rows_{};
+    std::vector<double> capacity_{}, used_{}, assumed_{};
+    bool exact_ = true;
 };
 
 /// The same for resources known by their objects only: a short sorted list on each node.
@@ -238,6 +268,35 @@ public:
         return v;
     }
 
+#if defined(PODIUM_SCHEDULE_SWEEPS)
+    /// Marks the slots that `filter` refuses; false, and nothing is marked, where it has to be asked.
+    [[nodiscard]] static bool sweep(auto const& columns, request const& r, std::size_t slots, std::int32_t* refused)
+    {
+        bool can = r.extended.empty();
+        each_fixed([&]<class R>(std::size_t k) {
+            can = can && std::get<usage<R>>(columns).exact() && r.amounts[k] < detail::most_swept;
+        });
+        if (can)
+            each_fixed([&]<class R>(std::size_t k) {
+                if (r.amounts[k] <= 0)
+                    return;
+                auto const& column = std::get<usage<R>>(columns);
+                detail::sweep(slots,
+                    [capacity = column.capacity(), used = column.used(), wanted = static_cast<double>(r.amounts[k]),
+                        refused](std::size_t i) PODIUM_SCHEDULE_IN_SWEEP {
+                        detail::lanes c, u;
+                        detail::load(c, capacity + i);
+                        detail::load(u, used + i);
+                        detail::lane_ints no;
+                        detail::load(no, refused + i);
+                        no |= __builtin_convertvector(u + wanted > c, detail::lane_ints);
+                        detail::store(no, refused + i);
+                    });
+            });
+        return can;
+    }
+#endif
+
     [[nodiscard]] static std::string text(std::size_t code, request const& r)
     {
         if (code >= 63 && fixed + r.extended.size() > 64)
@@ -269,6 +328,17 @@ public:
     }
 
 private:
+    /// what.operator()<Resource>(code) for those that are known by name.
+    static void each_fixed(auto const& what)
+    {
+        std::size_t k = 0;
+        (
+            [&] {
+                if constexpr (requires { Resources::name; })
+                    what.template operator()<Resources>(k++);
+            }(),
+            ...);
+    }
     /// seen(code, wanted, capacity, free, is a pod slot) for each resource.
     static void each(auto const& at, request const& r, auto seen)
     {
@@ -327,6 +397,19 @@ template<class... Resources>
     return weight <= 0 ? 0 : static_cast<int>(sum / weight);
 }
 
+/// what(usage of A, usage of B) unless one of them, or what is asked for, cannot be swept.
+template<class A, class B>
+[[nodiscard]] bool sweep_two(auto const& columns, std::array<std::int64_t, 2> const& request, auto const& what)
+{
+    auto const& a = std::get<usage<A>>(columns);
+    auto const& b = std::get<usage<B>>(columns);
+    if (!a.exact() || !b.exact() || request[0] >= most_swept || request[1] >= most_swept ||
+        requires { A::only_if_asked; } || requires { B::only_if_asked; })
+        return false;
+    what(a, b);
+    return true;
+}
+
 template<std::size_t N>
 [[nodiscard]] constexpr std::array<int, N> equal_weights()
 {
@@ -359,6 +442,44 @@ struct least_allocated {
                 return used > capacity ? 0 : (capacity - used) * max_score / capacity;
             });
     }
+#if defined(PODIUM_SCHEDULE_SWEEPS)
+    /// Adds `times` the score of each slot; false, and nothing is added, where it has to be asked for.
+    [[nodiscard]] bool sweep(auto const& columns, std::array<std::int64_t, sizeof...(Resources)> const& request,
+        std::size_t slots, int times, std::int32_t* sums) const
+    requires(sizeof...(Resources) == 2)
+    {
+        return detail::sweep_two<Resources...>(columns, request, [&]<class A, class B>(A const& a, B const& b) {
+            auto const [x, y] = weights;
+            auto const inverse = [](int w) { return w > 0 ? 1.0 / w : 0.0; };
+            detail::sweep(slots,
+                [ca = a.capacity(), ua = a.assumed(), cb = b.capacity(), ub = b.assumed(),
+                    ra = static_cast<double>(request[0]), rb = static_cast<double>(request[1]),
+                    wa = static_cast<double>(x), wb = static_cast<double>(y), both = inverse(x + y), one = inverse(x),
+                    other = inverse(y), times, sums](std::size_t i) PODIUM_SCHEDULE_IN_SWEEP {
+                    using detail::lanes;
+                    lanes const zero{};
+                    lanes const ones = zero + 1.0;
+                    lanes c, u, d, v;
+                    detail::load(c, ca + i), detail::load(u, ua + i), detail::load(d, cb + i), detail::load(v, ub + i);
+                    u += ra, v += rb;
+                    detail::lane_choice const has = c > 0.0, has_other = d > 0.0;
+                    lanes p = (c - u) * static_cast<double>(max_score) / (has ? c : ones);
+                    lanes q = (d - v) * static_cast<double>(max_score) / (has_other ? d : ones);
+                    p = (has & (u <= c)) ? p : zero;
+                    q = (has_other & (v <= d)) ? q : zero;
+                    detail::lane_ints const a_part = __builtin_convertvector(p, detail::lane_ints);
+                    detail::lane_ints const b_part = __builtin_convertvector(q, detail::lane_ints);
+                    lanes const sum = __builtin_convertvector(a_part, lanes) * wa +
+                        __builtin_convertvector(b_part, lanes) * wb + 0.5;  // halfway, so that no product falls short
+                    lanes const by = (has & has_other) ? zero + both : has ? zero + one : has_other ? zero + other : zero;
+                    detail::lane_ints all;
+                    detail::load(all, sums + i);
+                    all += times * __builtin_convertvector(sum * by, detail::lane_ints);
+                    detail::store(all, sums + i);
+                });
+        });
+    }
+#endif
 };
 
 /// Prefers fuller nodes, to keep others empty: (used * 100) / capacity.
@@ -488,6 +609,41 @@ struct balanced_allocation {
         }
         return static_cast<int>((1 - deviation) * max_score);
     }
+#if defined(PODIUM_SCHEDULE_SWEEPS)
+    /// Adds `times` the score of each slot; false, and nothing is added, where it has to be asked for.
+    [[nodiscard]] static bool sweep(auto const& columns, std::array<std::int64_t, size> const& request, std::size_t slots,
+        int times, std::int32_t* sums)
+    requires(size == 2)
+    {
+        if (request[0] == 0 && request[1] == 0)
+            return true;
+        return detail::sweep_two<Resources...>(columns, request, [&]<class A, class B>(A const& a, B const& b) {
+            detail::sweep(slots,
+                [ca = a.capacity(), ua = a.used(), cb = b.capacity(), ub = b.used(),
+                    ra = static_cast<double>(request[0]), rb = static_cast<double>(request[1]), times,
+                    sums](std::size_t i) PODIUM_SCHEDULE_IN_SWEEP {
+                    using detail::lanes;
+                    lanes const zero{};
+                    lanes const ones = zero + 1.0;
+                    lanes c, u, d, v;
+                    detail::load(c, ca + i), detail::load(u, ua + i), detail::load(d, cb + i), detail::load(v, ub + i);
+                    detail::lane_choice const has = c > 0.0, has_other = d > 0.0;
+                    lanes f = (u + ra) / (has ? c : ones);
+                    lanes g = (v + rb) / (has_other ? d : ones);
+                    f = f < 1.0 ? f : ones;
+                    g = g < 1.0 ? g : ones;
+                    lanes apart = (f - g) / 2.0;
+                    apart = apart < 0.0 ? -apart : apart;
+                    apart = (has & has_other) ? apart : zero;
+                    detail::lane_ints all;
+                    detail::load(all, sums + i);
+                    all += times *
+                        __builtin_convertvector((1.0 - apart) * static_cast<double>(max_score), detail::lane_ints);
+                    detail::store(all, sums + i);
+                });
+        });
+    }
+#endif
 };
 
 template<auto Capacities, auto Requests>

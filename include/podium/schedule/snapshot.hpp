@@ -24,6 +24,35 @@
 
 namespace podium::inline v0::schedule {
 
+namespace detail {
+
+template<class Column>
+concept HasHint = requires { typename Column::hint; };
+template<class Column>
+struct hint_of {
+    using type = nothing;
+};
+template<HasHint Column>
+struct hint_of<Column> {
+    using type = typename Column::hint;
+};
+template<class Columns>
+struct hints_of;
+template<class... Column>
+struct hints_of<std::tuple<Column...>> {
+    using type = std::tuple<typename hint_of<Column>::type...>;
+};
+template<class Column>
+void bind(Column& column, std::uint32_t slot, auto const& pod, auto& known)
+{
+    if constexpr (HasHint<Column>)
+        column.bind(slot, pod, known);
+    else
+        column.bind(slot, pod);
+}
+
+}  // namespace detail
+
 template<class Pipeline>
 class snapshot {
 public:
@@ -45,6 +74,7 @@ public:
         auto& s = slots_[slot];
         present_ += s.node ? 0u : 1u;
         s.node.emplace(std::move(node));
+        there_[slot] = 1;
         each([&](auto& column) { column.set(slot, *s.node); });
         touch({.slot = slot, .node = true});
         return slot;
@@ -58,6 +88,7 @@ public:
             return;
         auto const slot = found->second;
         slots_[slot].node.reset();
+        there_[slot] = 0;
         --present_;
         each([&](auto& column) { column.unset(slot); });
         touch({.slot = slot, .node = true});
@@ -70,6 +101,17 @@ public:
     {
         PODIUM_ASSERT(slot < slots_.size() && slots_[slot].used());
         add(slot, pod);
+    }
+    /// What columns found out about a pod, so that binding the next equal one is cheap.
+    using hints = typename detail::hints_of<columns>::type;
+    void bind(std::uint32_t slot, pod_type const& pod, hints& known)
+    {
+        PODIUM_ASSERT(slot < slots_.size() && slots_[slot].used());
+        ++slots_[slot].pods;
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            (detail::bind(std::get<I>(columns_), slot, pod, std::get<I>(known)), ...);
+        }(std::make_index_sequence<std::tuple_size_v<columns>>{});
+        touch({.slot = slot});
     }
 
     /// Takes back a `bind` of an equal pod. Harmless when nothing is bound there.
@@ -91,7 +133,7 @@ public:
 
     [[nodiscard]] std::size_t size() const noexcept { return present_; }  ///< nodes there are
     [[nodiscard]] std::uint32_t slots() const noexcept { return static_cast<std::uint32_t>(slots_.size()); }
-    [[nodiscard]] bool has(std::uint32_t slot) const { return slots_[slot].node.has_value(); }
+    [[nodiscard]] bool has(std::uint32_t slot) const { return there_[slot] != 0; }
     [[nodiscard]] node_type const& node(std::uint32_t slot) const { return *slots_[slot].node; }
     [[nodiscard]] std::string const& name(std::uint32_t slot) const { return slots_[slot].name; }
     [[nodiscard]] std::uint32_t pods(std::uint32_t slot) const { return slots_[slot].pods; }
@@ -102,8 +144,15 @@ public:
     }
     [[nodiscard]] candidate at(std::uint32_t slot) const { return {*slots_[slot].node, columns_, slot}; }
 
+    [[nodiscard]] columns const& all_columns() const noexcept { return columns_; }
     template<class Fact>
     [[nodiscard]] Fact const& column() const
+    {
+        return std::get<Fact>(columns_);
+    }
+    /// For whoever keeps a ledger: a column may be asked to keep more (`topology::track`).
+    template<class Fact>
+    [[nodiscard]] Fact& column()
     {
         return std::get<Fact>(columns_);
     }
@@ -153,6 +202,7 @@ private:
         std::uint32_t at = slots();
         if (free_.empty()) {
             slots_.emplace_back();
+            there_.push_back(0);
             each([&](auto& column) { column.resize(slots_.size()); });
         } else {
             std::pop_heap(free_.begin(), free_.end(), std::greater<>{});
@@ -193,6 +243,7 @@ private:
     }
 
     std::vector<entry> slots_{};
+    std::vector<std::uint8_t> there_{};  ///< by slot: whether it has a node; apart, since it is asked for often
     std::vector<std::uint32_t> free_{};  ///< heap, least slot first
     std::unordered_map<std::string, std::uint32_t, hash, std::equal_to<>> by_name_{};
     columns columns_{};

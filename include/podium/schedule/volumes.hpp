@@ -273,6 +273,11 @@ struct volume_restrictions {
     using overview = bool;  ///< whether a sole claim is in use
 
     [[nodiscard]] static volume_wish prepare(auto const& pod) { return std::invoke(Wish, pod); }
+    [[nodiscard]] static bool alone(auto const&, volume_wish const& wanted) { return wanted.sole_claims.empty(); }
+    [[nodiscard]] static bool indifferent(volume_wish const& wanted)
+    {
+        return wanted.disks.empty() && wanted.sole_claims.empty();
+    }
     [[nodiscard]] static bool survey(auto const& nodes, volume_wish const& wanted)
     {
         bool used = false;
@@ -352,6 +357,7 @@ struct node_volume_limits {
     using facts = schedule::facts<mounts<Wish>>;
 
     [[nodiscard]] static volume_wish prepare(auto const& pod) { return std::invoke(Wish, pod); }
+    [[nodiscard]] static bool indifferent(volume_wish const& wanted) { return wanted.attachments.empty(); }
     [[nodiscard]] static bool filter(auto const& at, volume_wish const& wanted)
     {
         auto const& there = at.template get<mounts<Wish>>().attachments;

@@ -1,0 +1,257 @@
+#pragma once
+/// One look at all nodes for a pod that is like no other, with what is known of the nodes already.
+
+#include <podium/schedule/equivalence.hpp>
+#include <podium/schedule/sweep.hpp>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <utility>
+#include <vector>
+
+namespace podium::inline v0::schedule::detail {
+
+/// The decision for one request; the aids are up to date. Equals `pipeline::decide_class`.
+///
+/// Nodes that are alike to the plugins that read the node alone and to those with ledgers are judged together; what is left
+/// for each node are the plugins that read columns, which sweep them where they can. O(nodes + kinds of nodes).
+template<class Pipeline>
+class scanner {
+public:
+    using nodes = typename Pipeline::nodes;
+    using request = typename Pipeline::request;
+
+    /// Not where a score that differs from node to node is normalised.
+    static constexpr bool possible = [] {
+        bool all = true;
+        Pipeline::each_score([&]<std::size_t I, class P, int W>() {
+            all = all && !(Pipeline::template is_asked<P, Pipeline::part::moving> && HasNormalize<P>);
+        });
+        return all;
+    }();
+
+    [[nodiscard]] decision operator()(
+        Pipeline const& rules, nodes const& on, request const& wanted, aids<Pipeline> const& with, std::uint32_t from)
+    {
+        refused_.assign(swept_size(on.slots()), 0);
+        sums_.assign(swept_size(on.slots()), 0);
+        sweep_filters(rules, on, wanted);
+        group(rules, on, wanted, with);
+        typename Pipeline::ranges const feasible = finish(rules, with);
+        decision d{.nodes = static_cast<std::uint32_t>(on.size()), .from = from};
+        std::map<std::pair<std::uint8_t, std::uint8_t>, std::uint32_t> counts;
+        auto const count = [&](refusal const& no, std::uint32_t by) {
+            for (auto codes = no.codes; by != 0 && codes != 0; codes &= codes - 1)
+                counts[{no.plugin, static_cast<std::uint8_t>(std::countr_zero(codes))}] += by;
+        };
+        for (auto const& [no, by] : one_by_one_)
+            count(no, by);
+        for (auto const& g : groups_) {
+            count(g.no, g.refused);
+            d.feasible += g.fitting;
+        }
+        for (auto const& [which, n] : counts)
+            d.refused.push_back({.plugin = which.first, .code = which.second, .nodes = n});
+        if (d.feasible != 0) {
+            sweep_scores(rules, on, wanted);
+            choose(on, d);
+            auto raw = groups_[group_[*d.node]].raw;
+            rules.template score<part::moving>(on.at(*d.node), wanted, raw);
+            d.scores = rules.weigh(raw, feasible);
+        }
+        return d;
+    }
+
+private:
+    using part = typename Pipeline::part;
+    using refusal = typename Pipeline::refusal;
+    using raw_scores = typename Pipeline::raw_scores;
+
+    /// Nodes of the same fixed answers and places.
+    struct kin {
+        typename aids<Pipeline>::places places{};
+        refusal no{};  ///< by the fixed plugins and the ledgers
+        raw_scores raw{};
+        std::uint32_t fitting = 0, refused = 0;
+    };
+    using numbers = std::array<std::uint32_t, aids<Pipeline>::ledger_count + 1>;
+
+    /// A score that must be asked for each node, or swept: the others are equal for a group.
+    template<class P>
+    static constexpr bool is_each = Pipeline::template is_asked<P, part::moving>;
+
+    template<class P>
+    static constexpr bool is_swept_filter = requires(P const& p, nodes const& on, request const& r, std::int32_t* out) {
+        { p.sweep(on.all_columns(), Pipeline::template part_of<P>(r), std::size_t{}, out) } -> std::same_as<bool>;
+    };
+    template<class P>
+    static constexpr bool is_swept_score = requires(P const& p, nodes const& on, request const& r, std::int32_t* out) {
+        { p.sweep(on.all_columns(), Pipeline::template part_of<P>(r), std::size_t{}, 1, out) } -> std::same_as<bool>;
+    };
+
+    void sweep_filters(Pipeline const& rules, nodes const& on, request const& wanted)
+    {
+        Pipeline::each_filter([&]<std::size_t I, class P>() {
+            if constexpr (is_each<P>) {
+                auto const& plugin = rules.template plugin<P>();
+                auto const& r = Pipeline::template part_of<P>(wanted);
+                if (is_indifferent(plugin, r))
+                    return false;
+                if constexpr (is_swept_filter<P>)
+                    if (plugin.sweep(on.all_columns(), r, on.slots(), refused_.data()))
+                        return false;
+                for (std::uint32_t slot = 0; slot < on.slots(); ++slot)
+                    if (on.has(slot) && !ask(plugin, on.at(slot), r).fits())
+                        refused_[slot] = 1;
+            }
+            return false;
+        });
+    }
+    void group(Pipeline const& rules, nodes const& on, request const& wanted, aids<Pipeline> const& with)
+    {
+        groups_.clear();
+        one_by_one_.clear();
+        group_.resize(on.slots());
+        // A group's number is found from those of its parts: in a table where that is small.
+        std::array<std::size_t, aids<Pipeline>::ledger_count + 1> sizes{};
+        sizes[0] = with.fixed->answers().size();
+        with.each_ledger([&]<class P>(std::size_t i, auto& l) { sizes[i + 1] = l.now().places(); });
+        std::size_t product = 1;
+        for (auto const n : sizes)
+            product = std::min<std::size_t>(product * std::max<std::size_t>(n, 1), most_in_table + 1);
+        table_.assign(product <= most_in_table ? product : 0, none);
+        sparse_.clear();
+        numbers at_parts{};
+        auto const make = [&](std::uint32_t slot) {
+            auto const& fixed = with.fixed->of(slot);
+            auto& g = groups_.emplace_back(kin{.places = with.places_of(slot), .no = fixed.no, .raw = fixed.raw});
+            auto const end = g.no.plugin == Pipeline::nobody ? Pipeline::filter_count : std::size_t{g.no.plugin};
+            if (auto const there = with.refused_there(rules, g.places, end); there.plugin != Pipeline::nobody)
+                g.no = there;
+            return static_cast<std::uint32_t>(groups_.size() - 1);
+        };
+        for (std::uint32_t slot = 0; slot < on.slots(); ++slot) {
+            if (!on.has(slot)) {
+                group_[slot] = none;
+                refused_[slot] = 1;
+                continue;
+            }
+            std::size_t number = 0;
+            if (product > 1) {
+                at_parts[0] = with.fixed->number_of(slot);
+                with.each_ledger([&]<class P>(std::size_t i, auto& l) { at_parts[i + 1] = l.now().place(slot); });
+                for (std::size_t i = 0; i < at_parts.size() && !table_.empty(); ++i)
+                    number = number * sizes[i] + at_parts[i];
+            }
+            auto& at = table_.empty() ? sparse_.try_emplace(at_parts, none).first->second : table_[number];
+            if (at == none)
+                at = make(slot);
+            group_[slot] = at;
+            auto& g = groups_[at];
+            if (refused_[slot] != 0 && !(g.no.plugin != Pipeline::nobody && g.no.plugin < first_each)) {
+                // Which of the two comes first?
+                auto no = rules.template first_refusal<part::moving>(on.at(slot), wanted, with.fixed->of(slot).no);
+                if (g.no.plugin < no.plugin)
+                    no = g.no;
+                note(no);
+            } else if (g.no.plugin != Pipeline::nobody) {
+                refused_[slot] = 1;
+                ++g.refused;
+            } else {
+                ++g.fitting;
+            }
+        }
+    }
+    /// Scores the groups.
+    typename Pipeline::ranges finish(Pipeline const& rules, aids<Pipeline> const& with)
+    {
+        with.open();
+        for (auto const& g : groups_)
+            if (g.fitting != 0)
+                with.admit(g.places, g.fitting);
+        with.close();
+        typename Pipeline::ranges feasible{};
+        bool first = true;
+        for (auto& g : groups_)
+            if (g.fitting != 0) {
+                with.score(rules, g.places, g.raw);
+                Pipeline::widen(feasible, g.raw, std::exchange(first, false));
+            }
+        extra_.assign(groups_.size(), 0);
+        for (std::size_t i = 0; i < groups_.size(); ++i)
+            if (groups_[i].fitting != 0) {
+                auto const parts = rules.weigh(groups_[i].raw, feasible);
+                Pipeline::each_score(
+                    [&]<std::size_t I, class P, int W>() { extra_[i] += is_each<P> ? 0 : parts[I]; });
+            }
+        return feasible;
+    }
+    void sweep_scores(Pipeline const& rules, nodes const& on, request const& wanted)
+    {
+        Pipeline::each_score([&]<std::size_t I, class P, int W>() {
+            if constexpr (is_each<P>) {
+                auto const& plugin = rules.template plugin<P>();
+                auto const& r = Pipeline::template part_of<P>(wanted);
+                if constexpr (is_swept_score<P>)
+                    if (plugin.sweep(on.all_columns(), r, on.slots(), W, sums_.data()))
+                        return;
+                for (std::uint32_t slot = 0; slot < on.slots(); ++slot)
+                    if (refused_[slot] == 0)
+                        sums_[slot] += W *
+                            static_cast<std::int32_t>(std::clamp<std::int64_t>(
+                                score_with(plugin, on.at(slot), r, contest_t<P>{}), 0, max_score));
+            }
+        });
+    }
+    void choose(nodes const& on, decision& d) const
+    {
+        d.score = -1;
+        for (std::uint32_t slot = 0; slot < on.slots(); ++slot)
+            if (refused_[slot] == 0)
+                d.score = std::max(d.score, sums_[slot] + extra_[group_[slot]]);
+        for (std::uint32_t slot = 0; slot < on.slots(); ++slot)
+            if (refused_[slot] == 0 && sums_[slot] + extra_[group_[slot]] == d.score) {
+                ++d.best;
+                if (!d.node || (*d.node < d.from && slot >= d.from))
+                    d.node = slot;
+            }
+    }
+    void note(refusal const& no)
+    {
+        for (auto& [known, by] : one_by_one_)
+            if (known == no) {
+                ++by;
+                return;
+            }
+        one_by_one_.emplace_back(no, 1u);
+    }
+
+    static constexpr std::uint32_t none = ~std::uint32_t{0};
+    static constexpr std::size_t most_in_table = 4096;
+    /// The place in filters<> of the first that is asked for each node.
+    static constexpr std::size_t first_each = [] {
+        std::size_t at = Pipeline::filter_count;
+        Pipeline::each_filter([&]<std::size_t I, class P>() {
+            if (is_each<P> && at == Pipeline::filter_count)
+                at = I;
+            return false;
+        });
+        return at;
+    }();
+
+    // Scratch, kept for the next scan.
+    std::vector<std::int32_t> refused_{};  ///< by slot: by a plugin that is asked for each node, then: at all
+    std::vector<std::int32_t> sums_{};     ///< by slot: the scores that are asked for each node
+    std::vector<std::uint32_t> group_{};   ///< by slot
+    std::vector<kin> groups_{};
+    std::vector<std::uint32_t> table_{};
+    std::map<numbers, std::uint32_t> sparse_{};
+    std::vector<int> extra_{};  ///< by group: its score
+    std::vector<std::pair<refusal, std::uint32_t>> one_by_one_{};
+};
+
+}  // namespace podium::v0::schedule::detail

@@ -1,0 +1,205 @@
+// What the scheduler remembers is invisible: after any events, what it answers at once equals the full evaluation of
+// the same nodes, for Kubernetes' default profile with all that its plugins look at.
+
+#include <podium/schedule/kubernetes.hpp>
+#include <podium/schedule/scheduler.hpp>
+
+#include <doctest/doctest.h>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace {
+
+namespace schedule = podium::schedule;
+namespace kubernetes = podium::schedule::kubernetes;
+using random_bits = std::mt19937_64;
+constexpr auto hostname = "kubernetes.io/hostname";
+constexpr auto zone = "topology.kubernetes.io/zone";
+
+struct world {
+    explicit world(std::uint64_t seed) : random(seed), many_nodes(seed % 3 != 0) {}
+
+    random_bits random;
+    bool many_nodes;
+
+    [[nodiscard]] std::size_t nodes() const { return many_nodes ? 150 : 20; }
+    bool one_in(std::uint64_t n) { return random() % n == 0; }
+    std::int64_t below(std::uint64_t n) { return static_cast<std::int64_t>(random() % n); }
+    template<class T>
+    T any(std::initializer_list<T> of)
+    {
+        return *(of.begin() + random() % of.size());
+    }
+    template<class T>
+    T const& any(std::vector<T> const& of)
+    {
+        return of[random() % of.size()];
+    }
+
+    kubernetes::node node(std::size_t i)
+    {
+        kubernetes::node n{.name = "n" + std::to_string(i),
+            .allocatable = {.cpu_milli = 1000 * (1 + below(8)), .memory_bytes = below(20) << 30, .pods = 1 + below(30)}};
+        if (!one_in(9))
+            n.labels[hostname] = n.name;
+        if (!one_in(9))
+            n.labels[zone] = "z" + std::to_string(below(3));
+        if (one_in(2))
+            n.labels["rack"] = one_in(20) ? "" : "r" + std::to_string(i / 2);
+        if (one_in(4))
+            n.labels["disk"] = any({"ssd", "hdd"});
+        if (one_in(5))
+            n.taints.push_back({"dedicated", any({"a", "b"}),
+                any({schedule::taint_effect::no_schedule, schedule::taint_effect::prefer_no_schedule})});
+        n.unschedulable = one_in(15);
+        if (one_in(3))
+            n.images.push_back({{"web:1"}, below(900) << 20});
+        if (one_in(3))
+            n.allocatable.extended = {{"example.com/gpu", below(4)}};
+        return n;
+    }
+
+    podium::labels::selector selector()
+    {
+        auto const apps = [&] {
+            std::vector<std::string> out{any({"a", "b", "c"})};
+            if (one_in(2))
+                out.emplace_back(any({"a", "b", "c"}));
+            return out;
+        };
+        if (one_in(12))
+            return {};
+        return podium::labels::selector({podium::labels::requirement::make(
+            {"app", one_in(5) ? podium::labels::op::not_in : podium::labels::op::in, apps()})
+                                             .value()});
+    }
+    std::string key() { return any({hostname, zone, "rack", "nowhere"}); }
+    std::vector<schedule::affinity_term> terms(std::uint64_t rarity)
+    {
+        std::vector<schedule::affinity_term> out;
+        while (one_in(rarity) && out.size() < 3) {
+            auto& t = out.emplace_back();
+            t.selector = selector();
+            t.topology_key = key();
+            t.weight = static_cast<int>(1 + below(100));
+            if (one_in(4))
+                t.namespaces = {"x", "y"};
+            if (one_in(6))
+                t.namespace_selector = selector();
+        }
+        return out;
+    }
+    kubernetes::pod pod()
+    {
+        kubernetes::pod p{.requests = {.cpu_milli = 100 * below(9), .memory_bytes = below(3) << 28},
+            .images = {any({"web:1", "db:2"})}};
+        p.self.namespace_ = any({"x", "y"});
+        p.self.labels["app"] = any({"a", "b", "c"});
+        p.self.terminating = one_in(12);
+        if (one_in(3))
+            p.self.affinity = {terms(5), terms(4), terms(3), terms(3)};
+        if (one_in(4))
+            p.tolerations.push_back({"dedicated", "Equal", any({"a", "b"}), ""});
+        if (one_in(5))
+            p.choice.labels = {{"disk", "ssd"}};
+        if (one_in(5)) {
+            podium::labels::node_selector_term const has_disk{{{"disk", podium::labels::op::exists, {}}}, {}};
+            p.choice.preferred.push_back({10, podium::labels::node_selector(std::vector{has_disk})});
+        }
+        if (one_in(8))
+            p.ports.push_back({"", "TCP", 8080});
+        if (one_in(10))
+            p.node_name = "n" + std::to_string(below(nodes()));
+        if (one_in(6))
+            p.requests.extended = {{"example.com/gpu", 1}};
+        if (one_in(12))
+            p.volumes.sole_claims = p.volumes.claims = {"x/data"};
+        for (int i = 0; one_in(3) && i < 3; ++i)
+            p.spread.push_back({.max_skew = static_cast<int>(1 + below(3)),
+                .topology_key = key(),
+                .selector = selector(),
+                .hard = one_in(2),
+                .min_domains = static_cast<int>(1 + below(3)),
+                .honor_affinity = one_in(2),
+                .honor_taints = one_in(2)});
+        p.spread_needs_all_keys = !one_in(3);
+        return p;
+    }
+};
+
+}  // namespace
+
+TEST_SUITE_BEGIN("property");
+
+TEST_CASE("schedule: what is remembered equals the full evaluation, after any events")
+{
+    for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+        CAPTURE(seed);
+        world w(seed);
+        kubernetes::affinity_to_pods near;
+        near.hard_weight = static_cast<int>(w.below(3));
+        near.ignore_preferred_of_existing = w.one_in(3);
+        near.namespaces = {{"x", {{"app", "a"}}}};
+        kubernetes::images_there images;
+        images.sizes = w.one_in(2) ? schedule::image_size::own : schedule::image_size::kubernetes;
+        kubernetes::rules const rules{near, images};
+        schedule::scheduler<kubernetes::rules> s(rules, {.classes = 1 + random_bits::result_type(w.below(12))});
+        std::vector<std::pair<std::string, kubernetes::pod>> bound;
+        std::vector<kubernetes::pod> templates;
+        for (std::size_t i = 0; i < w.nodes(); ++i)
+            s.set("n" + std::to_string(i), w.node(i));
+        for (int i = 0; i < 10; ++i)
+            templates.push_back(w.pod());
+
+        int const events = 250;
+        for (int event = 0; event < events; ++event) {
+            CAPTURE(event);
+            auto const which = static_cast<std::size_t>(w.below(w.nodes()));
+            auto const name = "n" + std::to_string(which);
+            switch (w.below(12)) {
+            case 0: s.set(name, w.node(which)); break;
+            case 1:
+                if (w.one_in(3))
+                    s.remove(name);
+                break;
+            case 2: w.any(templates); templates[w.random() % templates.size()] = w.pod(); break;
+            case 3:
+            case 4:
+                if (!bound.empty()) {
+                    auto& gone = bound[w.random() % bound.size()];
+                    s.unbind(gone.first, gone.second);
+                    std::swap(gone, bound.back());
+                    bound.pop_back();
+                }
+                break;
+            case 5:  // bound by somebody else, also to where there is no node
+                bound.emplace_back(name, w.any(templates));
+                s.bind(name, bound.back().second);
+                break;
+            default: break;
+            }
+            auto pod = w.any(templates);
+            if (w.one_in(8))
+                pod.self.labels["statefulset.kubernetes.io/pod-name"] = std::to_string(event);
+            auto const full = rules.decide(s.nodes(), pod);
+            REQUIRE(s.decide(pod) == full);
+            if (event % 5 == 0) {
+                auto const many = s.place(pod, 1 + w.random() % 4);
+                for (auto const slot : many.nodes)
+                    bound.emplace_back(s.nodes().name(slot), pod);
+                REQUIRE(many.nodes.empty() == !full.node.has_value());
+                if (full.node)
+                    REQUIRE(many.nodes.front() == *full.node);
+                if (many.refused)
+                    REQUIRE(*many.refused == rules.decide(s.nodes(), pod));
+            } else if (full.node && w.one_in(2)) {
+                s.bind(s.nodes().name(*full.node), pod);
+                bound.emplace_back(s.nodes().name(*full.node), pod);
+            }
+        }
+    }
+}
+
+TEST_SUITE_END();
