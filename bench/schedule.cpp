@@ -44,21 +44,20 @@ void set_items(benchmark::State& bench, std::size_t each)
 
 using occupants = std::vector<schedule::occupant<pod>>;
 
-/// Ends those that are in the way, and places the pod there.
-schedule::decision make_room(
-    scheduler& s, pod const& p, std::int32_t priority, occupants& living, std::vector<move>& moves)
+using evictions = schedule::evictions<kubernetes::rules>;
+
+/// Ends those that are in the way, and places the pod there. The pods' ids are their places in `by_id`.
+schedule::decision make_room(scheduler& s, evictions& index, std::vector<pod const*> const& by_id, pod const& p,
+    std::int32_t priority, std::vector<move>& moves)
 {
-    auto const found = schedule::preempt(s.rules(), s.nodes(), p, {.priority = priority}, living);
-    if (found.best.empty())
+    auto const found = index.find(s.nodes(), p, {.priority = priority});
+    if (!found.best)
         return {};
-    auto const node = found.best.front();
-    auto victims = std::ranges::find(found.candidates, node, &schedule::victims::node)->pods;
-    std::ranges::sort(victims, std::greater<>{});
-    for (auto const i : victims) {
-        s.unbind(s.nodes().name(node), *living[i].pod);
-        moves.push_back({.who = living[i].pod, .node = node, .leaves = true});
-        living[i] = std::move(living.back());
-        living.pop_back();
+    auto const node = found.best->node;
+    for (auto const id : found.best->pods) {
+        s.unbind(s.nodes().name(node), *by_id[id]);
+        moves.push_back({.who = by_id[id], .node = node, .leaves = true});
+        index.remove(id);
     }
     return s.place(p);
 }
@@ -71,19 +70,22 @@ void drain(benchmark::State& bench, workload const& w, std::size_t nodes, std::s
     for (std::size_t i = 0; i < std::min(most, w.at(nodes).measured); ++i)
         pods.push_back(w.measured_pod(i));
     bool const preempts = w.priority > 0;
-    occupants init;
-    for (std::size_t i = 0; preempts && i < before.init.size(); ++i)
-        init.push_back({.node = before.on[i], .pod = &before.init[i]});
+    std::vector<pod const*> by_id;
+    for (auto const* const all : {&before.init, &pods})
+        for (auto const& p : *all)
+            by_id.push_back(&p);
 
     std::optional<scheduler> s;
     std::optional<schedule::pod_queue<std::uint32_t>> q;
-    occupants living;
+    std::optional<evictions> index;
     std::vector<move> moves;
     for (auto _ : bench) {
         bench.PauseTiming();
         s.emplace(before.nodes);
         q.emplace();
-        living = init;
+        index.emplace();
+        for (std::uint32_t i = 0; preempts && i < before.init.size(); ++i)
+            index->add(i, {.node = before.on[i], .pod = &before.init[i]});
         moves.clear();
         moves.reserve(4 * pods.size());
         podium::time_point const now{};
@@ -95,11 +97,12 @@ void drain(benchmark::State& bench, workload const& w, std::size_t nodes, std::s
             auto const i = *next;
             auto d = s->place(pods[i]);
             if (!d.node && preempts)
-                d = make_room(*s, pods[i], w.priority, living, moves);
+                d = make_room(*s, *index, by_id, pods[i], w.priority, moves);
             if (!d.node)
                 break;
             if (preempts)
-                living.push_back({.node = *d.node, .pod = &pods[i], .priority = w.priority});
+                index->add(static_cast<std::uint32_t>(before.init.size()) + i,
+                    {.node = *d.node, .pod = &pods[i], .priority = w.priority});
             moves.push_back({.who = &pods[i], .node = *d.node});
             q->done(i);
         }

@@ -99,7 +99,7 @@ struct ledgers_of<Pipeline, std::tuple<P...>> {
             return std::type_identity<nothing>{};
     }
     using type = std::tuple<typename decltype(one<P>())::type...>;
-    static constexpr std::size_t count = (0 + ... + (Pipeline::template is_kept<P> ? 1 : 0));
+    static constexpr std::size_t count = (std::size_t{0} + ... + (Pipeline::template is_kept<P> ? 1u : 0u));
 };
 
 template<class Pipeline>
@@ -259,7 +259,7 @@ struct aids {
         bool before = true;
         Pipeline::each_plugin([&]<class Q>() {
             before = before && !std::same_as<P, Q>;
-            n += before && Pipeline::template is_kept<Q> ? 1 : 0;
+            n += before && Pipeline::template is_kept<Q> ? 1u : 0u;
         });
         return n;
     }();
@@ -302,6 +302,7 @@ public:
             return;
         if (version_ && on.slots() <= capacity_ && on.version() - *version_ <= on.slots()) {
             rows_.resize(on.slots());
+            on.touched_since(*version_, [&](auto t) { prefetch(t.slot); });
             bool known = on.touched_since(*version_, [&](auto t) { update(rules, on, t.slot); });
             with.each_ledger([&]<class P>(std::size_t i, auto& l) {
                 known = known && l.moved_since(moves_[i], [&](std::uint32_t slot) { update(rules, on, slot); });
@@ -353,7 +354,7 @@ public:
             if (j.no.plugin != Pipeline::nobody)
                 continue;
             auto const& k = cells_[live_[i]].what;
-            j.raw = k.raw;
+            j.raw = raw_of(k);
             with.score(rules, k.places, j.raw);
             Pipeline::widen(feasible_, j.raw, std::exchange(first, false));
         }
@@ -415,13 +416,36 @@ public:
 private:
     static constexpr std::uint32_t none = ~std::uint32_t{0};
 
+    static constexpr std::size_t compared_count = [] {
+        std::size_t n = 0;
+        for (std::size_t i = 0; i < Pipeline::score_count; ++i)
+            n += Pipeline::plain[i] || Pipeline::kept[i] ? 0u : 1u;
+        return n;
+    }();
     /// What the nodes of a cell have in common. A refusal is one that a filter with a ledger may come before.
     struct kinship {
         typename aids_type::places places{};
         std::uint32_t refusal = 0;
-        raw_scores raw{};  ///< those that are not plain and have no ledger; else 0
-        friend bool operator==(kinship const&, kinship const&) = default;
+        std::array<std::int64_t, compared_count> raw{};  ///< the scores that are neither plain nor have a ledger
+        friend bool operator==(kinship const& a, kinship const& b)
+        {
+            bool same = a.refusal == b.refusal;  // loops, since they are short and std::array would call memcmp
+            for (std::size_t i = 0; i < a.places.size(); ++i)
+                same = same && a.places[i] == b.places[i];
+            for (std::size_t i = 0; i < a.raw.size(); ++i)
+                same = same && a.raw[i] == b.raw[i];
+            return same;
+        }
     };
+    static constexpr bool is_compared(std::size_t score) { return !Pipeline::plain[score] && !Pipeline::kept[score]; }
+    [[nodiscard]] static raw_scores raw_of(kinship const& k)
+    {
+        raw_scores out{};
+        for (std::size_t i = 0, from = 0; i < Pipeline::score_count; ++i)
+            if (is_compared(i))
+                out[i] = k.raw[from++];
+        return out;
+    }
     struct hash {
         std::size_t operator()(kinship const& k) const
         {
@@ -466,6 +490,13 @@ private:
         return out;
     }
 
+    /// With many classes a row is seldom in a cache.
+    void prefetch([[maybe_unused]] std::uint32_t slot) const
+    {
+#if defined(__GNUC__)
+        __builtin_prefetch(&rows_[slot]);
+#endif
+    }
     void update(Pipeline const& rules, nodes const& on, std::uint32_t slot)
     {
         row& r = rows_[slot];
@@ -490,12 +521,12 @@ private:
         if (no.plugin != Pipeline::nobody) {
             to.refusal = number_of(no);
         } else {
-            to.raw = fixed.raw;
-            rules.template score<part::moving>(at, wanted, to.raw);
-            plain = rules.template sum<true>(to.raw, {});
-            for (std::size_t k = 0; k < Pipeline::score_count; ++k)
-                if (Pipeline::plain[k] || Pipeline::kept[k])
-                    to.raw[k] = 0;
+            auto raw = fixed.raw;
+            rules.template score<part::moving>(at, wanted, raw);
+            plain = rules.template sum<true>(raw, {});
+            for (std::size_t i = 0, next = 0; i < Pipeline::score_count; ++i)
+                if (is_compared(i))
+                    to.raw[next++] = raw[i];
         }
         bool const stays = r.cell != none && cells_[r.cell].what == to;
         if (stays && r.bucket == plain)

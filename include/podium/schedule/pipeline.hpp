@@ -273,6 +273,13 @@ public:
     /// What such plugins know, by plugin.
     using overviews = typename detail::each_of<plugins>::overviews;
     using contests = typename detail::each_of<plugins>::contests;
+    /// What plugins know that need not ask: made once, since it may hold maps.
+    template<class T>
+    [[nodiscard]] static T const& unasked()
+    {
+        static T const nothing{};
+        return nothing;
+    }
     [[nodiscard]] overviews survey(nodes const& on, request const& wanted) const
     {
         overviews out;
@@ -317,7 +324,7 @@ public:
     /// The first plugin that refuses; with `moving`, `known` is what the fixed ones said.
     template<part Which>
     [[nodiscard]] refusal first_refusal(
-        candidate const& at, request const& wanted, refusal known = {}, overviews const& cluster = {}) const
+        candidate const& at, request const& wanted, refusal known = {}, overviews const& cluster = unasked<overviews>()) const
     {
         refusal out;
         each_filter([&]<std::size_t I, class P>() {
@@ -357,7 +364,7 @@ public:
     /// that is not 0 to 100 is brought there.
     template<part Which>
     void score(
-        candidate const& at, request const& wanted, raw_scores& raw, contests const& cluster = {}) const
+        candidate const& at, request const& wanted, raw_scores& raw, contests const& cluster = unasked<contests>()) const
     {
         each_score([&]<std::size_t I, class P, int W>() {
             if constexpr (is_asked<P, Which>) {

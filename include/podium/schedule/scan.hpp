@@ -9,6 +9,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <utility>
 #include <vector>
@@ -37,7 +38,9 @@ public:
     [[nodiscard]] decision operator()(
         Pipeline const& rules, nodes const& on, request const& wanted, aids<Pipeline> const& with, std::uint32_t from)
     {
-        refused_.assign(swept_size(on.slots()), 0);
+        refused_.assign(swept_size(on.slots()), 1);
+        for (std::uint32_t slot = 0; slot < on.slots(); ++slot)
+            refused_[slot] = on.has(slot) ? 0 : 1;
         sums_.assign(swept_size(on.slots()), 0);
         sweep_filters(rules, on, wanted);
         group(rules, on, wanted, with);
@@ -59,7 +62,7 @@ public:
         if (d.feasible != 0) {
             sweep_scores(rules, on, wanted);
             choose(on, d);
-            auto raw = groups_[group_[*d.node]].raw;
+            auto raw = groups_[group_of(*d.node)].raw;
             rules.template score<part::moving>(on.at(*d.node), wanted, raw);
             d.scores = rules.weigh(raw, feasible);
         }
@@ -115,11 +118,12 @@ private:
     {
         groups_.clear();
         one_by_one_.clear();
-        group_.resize(on.slots());
+        group_.resize(on.slots(), 0);
         // A group's number is found from those of its parts: in a table where that is small.
         std::array<std::size_t, aids<Pipeline>::ledger_count + 1> sizes{};
         sizes[0] = with.fixed->answers().size();
         with.each_ledger([&]<class P>(std::size_t i, auto& l) { sizes[i + 1] = l.now().places(); });
+        one_group_ = std::ranges::all_of(sizes, [](std::size_t n) { return n <= 1; });
         std::size_t product = 1;
         for (auto const n : sizes)
             product = std::min<std::size_t>(product * std::max<std::size_t>(n, 1), most_in_table + 1);
@@ -136,22 +140,24 @@ private:
         };
         for (std::uint32_t slot = 0; slot < on.slots(); ++slot) {
             if (!on.has(slot)) {
-                group_[slot] = none;
-                refused_[slot] = 1;
+                group_[slot] = 0;
                 continue;
             }
-            std::size_t number = 0;
-            if (product > 1) {
+            if (one_group_) {
+                if (groups_.empty())
+                    make(slot);
+            } else {
+                std::size_t number = 0;
                 at_parts[0] = with.fixed->number_of(slot);
                 with.each_ledger([&]<class P>(std::size_t i, auto& l) { at_parts[i + 1] = l.now().place(slot); });
                 for (std::size_t i = 0; i < at_parts.size() && !table_.empty(); ++i)
                     number = number * sizes[i] + at_parts[i];
+                auto& at = table_.empty() ? sparse_.try_emplace(at_parts, none).first->second : table_[number];
+                if (at == none)
+                    at = make(slot);
+                group_[slot] = at;
             }
-            auto& at = table_.empty() ? sparse_.try_emplace(at_parts, none).first->second : table_[number];
-            if (at == none)
-                at = make(slot);
-            group_[slot] = at;
-            auto& g = groups_[at];
+            auto& g = groups_[group_of(slot)];
             if (refused_[slot] != 0 && !(g.no.plugin != Pipeline::nobody && g.no.plugin < first_each)) {
                 // Which of the two comes first?
                 auto no = rules.template first_refusal<part::moving>(on.at(slot), wanted, with.fixed->of(slot).no);
@@ -207,19 +213,40 @@ private:
             }
         });
     }
-    void choose(nodes const& on, decision& d) const
+    /// Ends with the whole score of each node in `sums_`; of those that do not fit, the least there is.
+    void choose(nodes const& on, decision& d)
     {
-        d.score = -1;
+        constexpr auto never = std::numeric_limits<std::int32_t>::min();
+        if (!one_group_)
+            for (std::uint32_t slot = 0; slot < on.slots(); ++slot)
+                sums_[slot] += extra_[group_[slot]];
+        std::int32_t most = never;
+#if defined(PODIUM_SCHEDULE_SWEEPS)
+        lane_ints best = lane_ints{} + never;
+        for (std::size_t i = 0; i < sums_.size(); i += lane_count) {
+            lane_ints s, no;
+            load(s, &sums_[i]), load(no, &refused_[i]);
+            s = no != 0 ? lane_ints{} + never : s;
+            best = s > best ? s : best;
+            store(s, &sums_[i]);
+        }
+        for (std::size_t i = 0; i < lane_count; ++i)
+            most = std::max(most, best[i]);
+#else
+        for (std::size_t i = 0; i < sums_.size(); ++i) {
+            sums_[i] = refused_[i] != 0 ? never : sums_[i];
+            most = std::max(most, sums_[i]);
+        }
+#endif
         for (std::uint32_t slot = 0; slot < on.slots(); ++slot)
-            if (refused_[slot] == 0)
-                d.score = std::max(d.score, sums_[slot] + extra_[group_[slot]]);
-        for (std::uint32_t slot = 0; slot < on.slots(); ++slot)
-            if (refused_[slot] == 0 && sums_[slot] + extra_[group_[slot]] == d.score) {
+            if (sums_[slot] == most) {
                 ++d.best;
                 if (!d.node || (*d.node < d.from && slot >= d.from))
                     d.node = slot;
             }
+        d.score = most + (one_group_ ? extra_.front() : 0);
     }
+    [[nodiscard]] std::uint32_t group_of(std::uint32_t slot) const { return one_group_ ? 0 : group_[slot]; }
     void note(refusal const& no)
     {
         for (auto& [known, by] : one_by_one_)
@@ -248,6 +275,7 @@ private:
     std::vector<std::int32_t> sums_{};     ///< by slot: the scores that are asked for each node
     std::vector<std::uint32_t> group_{};   ///< by slot
     std::vector<kin> groups_{};
+    bool one_group_ = false;
     std::vector<std::uint32_t> table_{};
     std::map<numbers, std::uint32_t> sparse_{};
     std::vector<int> extra_{};  ///< by group: its score

@@ -41,16 +41,17 @@ PODIUM_SCHEDULE_IN_SWEEP inline void store(lane_ints const& from, std::int32_t* 
 
 #if defined(__x86_64__)
 template<class Step>
-__attribute__((target("avx2"))) void sweep_avx2(std::size_t slots, Step const& step)
+__attribute__((target("avx2"))) void sweep_avx2(std::size_t slots, Step step)
 {
     for (std::size_t i = 0; i < slots; i += lane_count)
         step(i);
 }
 #endif
 
-/// step(i) for i = 0, 4, 8 ... below `slots`; it is inlined into a loop for AVX2 where the processor has that.
+/// step(i) for i = 0, 4, 8 ... below `slots`; it is inlined into a loop for AVX2 where the processor has that. By value, so
+/// that what it holds may stay in registers.
 template<class Step>
-void sweep(std::size_t slots, Step const& step)
+void sweep(std::size_t slots, Step step)
 {
 #if defined(__x86_64__)
     static bool const has_avx2 = __builtin_cpu_supports("avx2") != 0;
