@@ -44,7 +44,7 @@ void set_items(benchmark::State& bench, std::size_t each)
 
 using occupants = std::vector<schedule::occupant<pod>>;
 
-using evictions = schedule::evictions<kubernetes::rules>;
+using evictions = schedule::evictions<rules>;
 
 /// Ends those that are in the way, and places the pod there. The pods' ids are their places in `by_id`.
 schedule::decision make_room(scheduler& s, evictions& index, std::vector<pod const*> const& by_id, pod const& p,
@@ -71,7 +71,7 @@ void drain(benchmark::State& bench, workload const& w, std::size_t nodes, std::s
         pods.push_back(w.measured_pod(i));
     bool const preempts = w.priority > 0;
     std::vector<pod const*> by_id;
-    for (auto const* const all : {&before.init, &pods})
+    for (auto const* const all : {&before.init, &std::as_const(pods)})
         for (auto const& p : *all)
             by_id.push_back(&p);
 
@@ -197,7 +197,7 @@ void all_different(benchmark::State& bench)
     schedule::snapshot<rules> nodes;
     for (std::size_t i = 0; i < static_cast<std::size_t>(bench.range(0)); ++i) {
         auto n = node_of(i, zone1);
-        n.allocatable = {.cpu_milli = 1 << 30, .memory_bytes = std::int64_t{1} << 50, .pods = 1 << 30};
+        n.allocatable = {.cpu_milli = 1 << 30, .memory_bytes = std::int64_t{1} << 43, .pods = 1 << 30};
         nodes.set(n.name, n);
     }
     scheduler s(std::move(nodes));

@@ -3,6 +3,7 @@
 /// types.
 
 #include <podium/schedule/affinity.hpp>
+#include <podium/schedule/aids.hpp>
 #include <podium/schedule/decision.hpp>
 #include <podium/schedule/equivalence.hpp>
 #include <podium/schedule/evictions.hpp>

@@ -1,7 +1,7 @@
 #pragma once
 /// One look at all nodes for a pod that is like no other, with what is known of the nodes already.
 
-#include <podium/schedule/equivalence.hpp>
+#include <podium/schedule/aids.hpp>
 #include <podium/schedule/sweep.hpp>
 
 #include <algorithm>
@@ -38,12 +38,7 @@ public:
     [[nodiscard]] decision operator()(
         Pipeline const& rules, nodes const& on, request const& wanted, aids<Pipeline> const& with, std::uint32_t from)
     {
-        refused_.assign(swept_size(on.slots()), 1);
-        for (std::uint32_t slot = 0; slot < on.slots(); ++slot)
-            refused_[slot] = on.has(slot) ? 0 : 1;
-        sums_.assign(swept_size(on.slots()), 0);
-        sweep_filters(rules, on, wanted);
-        group(rules, on, wanted, with);
+        look(rules, on, wanted, with);
         typename Pipeline::ranges const feasible = finish(rules, with);
         decision d{.nodes = static_cast<std::uint32_t>(on.size()), .from = from};
         std::map<std::pair<std::uint8_t, std::uint8_t>, std::uint32_t> counts;
@@ -69,6 +64,24 @@ public:
         return d;
     }
 
+    /// seen(slot, group, plain score, kin) for each node: the kin are null for one that some plugin refuses without a
+    /// ledger, or that its group is refused; else groups of equal numbers have equal kin.
+    void each(Pipeline const& rules, nodes const& on, request const& wanted, aids<Pipeline> const& with, auto&& seen)
+    {
+        look(rules, on, wanted, with);
+        sweep_scores(rules, on, wanted);
+        for (std::uint32_t slot = 0; slot < on.slots(); ++slot) {
+            if (!on.has(slot))
+                continue;
+            auto const g = group_of(slot);
+            kin const& k = groups_[g];
+            if (refused_[slot] != 0 || k.no.plugin != Pipeline::nobody)
+                seen(slot, g, 0, static_cast<kin const*>(nullptr));
+            else
+                seen(slot, g, sums_[slot] + k.plain, &k);
+        }
+    }
+
 private:
     using part = typename Pipeline::part;
     using refusal = typename Pipeline::refusal;
@@ -79,6 +92,7 @@ private:
         typename aids<Pipeline>::places places{};
         refusal no{};  ///< by the fixed plugins and the ledgers
         raw_scores raw{};
+        int plain = 0;  ///< the sum of the plain scores of the fixed plugins
         std::uint32_t fitting = 0, refused = 0;
     };
     using numbers = std::array<std::uint32_t, aids<Pipeline>::ledger_count + 1>;
@@ -96,6 +110,16 @@ private:
         { p.sweep(on.all_columns(), Pipeline::template part_of<P>(r), std::size_t{}, 1, out) } -> std::same_as<bool>;
     };
 
+    /// Which nodes fit, and the groups.
+    void look(Pipeline const& rules, nodes const& on, request const& wanted, aids<Pipeline> const& with)
+    {
+        refused_.assign(swept_size(on.slots()), 1);
+        for (std::uint32_t slot = 0; slot < on.slots(); ++slot)
+            refused_[slot] = on.has(slot) ? 0 : 1;
+        sums_.assign(swept_size(on.slots()), 0);
+        sweep_filters(rules, on, wanted);
+        group(rules, on, wanted, with);
+    }
     void sweep_filters(Pipeline const& rules, nodes const& on, request const& wanted)
     {
         Pipeline::each_filter([&]<std::size_t I, class P>() {
@@ -136,6 +160,7 @@ private:
             auto const end = g.no.plugin == Pipeline::nobody ? Pipeline::filter_count : std::size_t{g.no.plugin};
             if (auto const there = with.refused_there(rules, g.places, end); there.plugin != Pipeline::nobody)
                 g.no = there;
+            g.plain = rules.template sum<true>(g.raw, {});
             return static_cast<std::uint32_t>(groups_.size() - 1);
         };
         for (std::uint32_t slot = 0; slot < on.slots(); ++slot) {

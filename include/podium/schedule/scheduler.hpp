@@ -225,7 +225,7 @@ private:
                 c.stamps = now;
             }
         c.with.refresh(rules_, nodes_);
-        c.refresh(rules_, nodes_);
+        c.refresh(rules_, nodes_, scanner_);
     }
 
     std::array<std::uint64_t, aids::ledger_count> stamps() const
