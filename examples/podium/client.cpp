@@ -13,8 +13,11 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 namespace asio = boost::asio;
 namespace api = podium::api;
@@ -278,9 +281,27 @@ struct getting {
                 rows.push_back(heading());
             for (auto const& o : objects)
                 rows.push_back(line(o));
-            std::cout << ::set_table(rows, widths);
+            std::cout << to_width(::set_table(rows, widths), rows);
         }
         std::cout.flush();
+    }
+    // What keeps a pod is cut at the terminal's width, so that a row stays a line; all else is left whole.
+    std::string to_width(std::string table, std::vector<table_row> const& rows) const
+    {
+        struct winsize size{};
+        auto const usual = heading().size();
+        if (std::ranges::none_of(rows, [&](auto const& r) { return r.size() > usual; }) ||
+            ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+            return table;
+        std::string out;
+        std::size_t from = 0;
+        for (auto const& r : rows) {
+            auto const end = table.find('\n', from);
+            auto line = table.substr(from, end - from);
+            out += (r.size() > usual ? fitted(std::move(line), size.ws_col) : line) + '\n';
+            from = end + 1;
+        }
+        return out;
     }
 };
 

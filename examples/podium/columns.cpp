@@ -40,7 +40,27 @@ struct pod_state {
     std::size_t ready = 0, all = 0;
     long restarts = 0;
     std::string word;
+    std::string held_by{};  // why it is on no node yet
 };
+// The scheduler's word on a pod that waits.
+void add_wait(pod_state& s, json const& pod)
+{
+    if (at(pod, {"spec", "nodeName"}).is_string())
+        return;
+    for (auto const& c : at(pod, {"status", "conditions"})) {
+        if (at(c, {"type"}) != "PodScheduled" || at(c, {"status"}) != "False")
+            continue;
+        s.held_by = text(at(c, {"message"}), "");
+        if (at(c, {"reason"}) != "SchedulingGated")
+            continue;
+        s.word = "SchedulingGated";
+        s.held_by.clear();
+        for (auto const& gate : at(pod, {"spec", "schedulingGates"}))
+            s.held_by += (s.held_by.empty() ? "" : ", ") + text(at(gate, {"name"}));
+    }
+    if (auto const& node = at(pod, {"status", "nominatedNodeName"}); node.is_string())
+        s.held_by = "waits for room on " + text(node) + ": " + s.held_by;
+}
 pod_state state_of(json const& pod)
 {
     pod_state s;
@@ -59,6 +79,7 @@ pod_state state_of(json const& pod)
                     why.is_string() && why != "Completed")
                     s.word = (list == std::string_view("initContainerStatuses") ? "Init:" : "") + text(why);
         }
+    add_wait(s, pod);
     if (!at(pod, {"metadata", "deletionTimestamp"}).is_null())
         s.word = "Terminating";
     else if (at(pod, {"status", "drain"}).is_object())
@@ -176,6 +197,8 @@ table_row cells(std::string_view plural, json const& o, bool wide, podium::time_
             born});
         if (wide)
             add({text(at(o, {"status", "podIP"})), text(at(o, {"spec", "nodeName"}))});
+        if (!s.held_by.empty())
+            add({s.held_by});
     } else if (plural == "deployments") {
         add({number(at(o, {"status", "readyReplicas"})) + '/' + number(at(o, {"spec", "replicas"})),
             number(at(o, {"status", "updatedReplicas"})), number(at(o, {"status", "availableReplicas"})),
@@ -255,6 +278,19 @@ std::string harmless(std::string_view text)
         else
             out += c;
     return out;
+}
+
+std::string fitted(std::string text, std::size_t width)
+{
+    std::size_t columns = 0, i = 0;
+    while (i < text.size() && columns < width) {
+        ++columns;
+        do
+            ++i;
+        while (i < text.size() && (static_cast<unsigned char>(text[i]) & 0xc0) == 0x80);
+    }
+    text.resize(i);
+    return text;
 }
 
 std::string set_table(std::vector<table_row> const& rows, std::vector<std::size_t>& widths)

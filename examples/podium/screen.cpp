@@ -12,20 +12,6 @@ namespace reconcile = podium::reconcile;
 
 namespace {
 
-// At most `width` columns, not cutting a UTF-8 sequence in two.
-std::string fitted(std::string text, std::size_t width)
-{
-    std::size_t columns = 0, i = 0;
-    while (i < text.size() && columns < width) {
-        ++columns;
-        do
-            ++i;
-        while (i < text.size() && (static_cast<unsigned char>(text[i]) & 0xc0) == 0x80);
-    }
-    text.resize(i);
-    return text;
-}
-
 std::vector<std::string> lines_of(std::string const& text)
 {
     std::vector<std::string> out;
@@ -132,7 +118,8 @@ void screen::tell(reconcile::change const& c)
     } else if (c.object.kind == &reconcile::kind_of<model::service> && !c.deleted) {
         auto const r = show("services");
         once(in("service"), r[2] + ' ' + r[3]);
-    } else if (auto const e = c.object.as<model::event>(); e && !c.deleted && e->type == "Warning") {
+    } else if (auto const e = c.object.as<model::event>();
+               e && !c.deleted && (e->type == "Warning" || e->reason == "Preempted")) {
         once(e->involved_object.kind + '/' + e->involved_object.name + " " + e->reason, harmless(e->message));
     }
 }
