@@ -52,8 +52,8 @@ public:
             }
             return;
         }
-        if (version_)
-            ledger_ = ledger(plugin, on, key_);
+        version_.reset();  // should a plugin throw, all is to be done again
+        ledger_ = ledger(plugin, on, key_);
         for (std::uint32_t slot = 0; slot < on.slots(); ++slot)
             if (on.has(slot))
                 ledger_.touch(plugin, on, slot, true, moved_);
@@ -148,6 +148,7 @@ public:
                 if (t.node)
                     ask(t.slot);
             })) {
+            version_.reset();  // should a plugin throw, all is to be done again
             answers_.clear();
             numbers_.clear();
             for (std::uint32_t slot = 0; slot < on.slots(); ++slot)

@@ -7,10 +7,12 @@
 #include <podium/schedule/plugin.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace podium::inline v0::schedule {
@@ -32,8 +34,43 @@ struct decision {
     std::uint32_t best = 0;               ///< have the highest score
     std::uint32_t from = 0;  ///< ties went to the first of them at or after this slot, cyclically
     std::vector<schedule::refused> refused{};  ///< by plugin, then code
-    friend bool operator==(decision const&, decision const&) = default;
+    std::uint64_t version = 0;  ///< of the snapshot that it was made on
+
+    /// The same answer, whatever it was made on.
+    friend bool operator==(decision const& a, decision const& b)
+    {
+        return a.node == b.node && a.score == b.score && a.scores == b.scores && a.nodes == b.nodes &&
+            a.feasible == b.feasible && a.best == b.best && a.from == b.from && a.refused == b.refused;
+    }
 };
+
+namespace detail {
+
+/// Adds up refusals by plugin and code.
+class refusal_counts {
+public:
+    /// `no` has a plugin and its codes.
+    void add(auto const& no, std::uint32_t nodes)
+    {
+        for (auto codes = no.codes; nodes != 0 && codes != 0; codes &= codes - 1) {
+            auto const code = static_cast<std::uint8_t>(std::countr_zero(codes));
+            auto const at = std::lower_bound(
+                all_.begin(), all_.end(), std::pair(no.plugin, code), [](refused const& r, auto const& which) {
+                    return std::pair(r.plugin, r.code) < which;
+                });
+            if (at != all_.end() && at->plugin == no.plugin && at->code == code)
+                at->nodes += nodes;
+            else
+                all_.insert(at, {.plugin = no.plugin, .code = code, .nodes = nodes});
+        }
+    }
+    [[nodiscard]] std::vector<refused> const& all() const noexcept { return all_; }
+
+private:
+    std::vector<refused> all_{};
+};
+
+}  // namespace detail
 
 /// One refusal of one node with its numbers.
 struct reason {

@@ -68,6 +68,7 @@ public:
                 return;
             }
         }
+        version_.reset();  // should a plugin throw, all is to be done again
         capacity_ = std::bit_ceil(std::max<std::uint32_t>(64, on.slots()));
         rows_.assign(on.slots(), {});
         cells_.clear();
@@ -130,11 +131,12 @@ public:
         auto const all = on.slots();
         auto const behind = [&](std::uint32_t slot) { return slot >= from ? slot - from : slot + all - from; };
         for (std::size_t i = 0; i < live_.size(); ++i) {
-            auto const& j = judged_[i];
+            auto& j = judged_[i];
             if (j.no.plugin != Pipeline::nobody)
                 continue;
             auto const& top = cells_[live_[i]].buckets.back();
-            int const score = top.score + rules.template sum<false>(j.raw, feasible_);
+            j.rest = rules.template sum<false>(j.raw, feasible_);
+            int const score = top.score + j.rest;
             if (p.slot && score < p.score)
                 continue;
             auto const& best = sets_[top.set];
@@ -161,41 +163,71 @@ public:
             .feasible = p.feasible,
             .best = p.best,
             .from = from};
-        if (p.slot) {
-            auto raw = with.fixed->of(*p.slot).raw;
-            rules.template score<part::moving>(on.at(*p.slot), wanted, raw);
-            with.score(rules, with.places_of(*p.slot), raw);
-            d.scores = rules.weigh(raw, feasible_);
-        }
-        std::map<std::pair<std::uint8_t, std::uint8_t>, std::uint32_t> counts;
-        auto const count = [&](refusal const& no, std::uint32_t by) {
-            if (by != 0)
-                for (auto codes = no.codes; codes != 0; codes &= codes - 1)
-                    counts[{no.plugin, static_cast<std::uint8_t>(std::countr_zero(codes))}] += by;
-        };
+        refusal_counts counts;
         for (auto const& r : refusals_)
-            count(r.no, r.nodes);
+            counts.add(r.no, r.nodes);
         for (std::size_t i = 0; i < live_.size(); ++i)
-            count(judged_[i].no, cells_[live_[i]].size);
-        for (auto const& [which, n] : counts)
-            d.refused.push_back({.plugin = which.first, .code = which.second, .nodes = n});
+            counts.add(judged_[i].no, cells_[live_[i]].size);
+        complete(d, rules, on, counts);
+        return d;
+    }
+
+    /// The decision over some of the nodes, in ascending order of slots; their scores are those among all. O(cells + slots).
+    template<class Slots>
+    [[nodiscard]] decision decide_among(Pipeline const& rules, nodes const& on, Slots const& among)
+    {
+        (void)pick(rules, on, 0);
+        decision d;
+        refusal_counts counts;
+        for (std::uint32_t const slot : among) {
+            if (slot >= on.slots() || !on.has(slot))
+                continue;
+            ++d.nodes;
+            auto const& r = rows_[slot];
+            if (r.cell == none) {
+                counts.add(refusals_[r.refusal].no, 1);
+                continue;
+            }
+            auto const& j = judged_[cells_[r.cell].live_at];
+            if (j.no.plugin != Pipeline::nobody) {
+                counts.add(j.no, 1);
+                continue;
+            }
+            ++d.feasible;
+            int const score = r.bucket + j.rest;
+            if (!d.node || score > d.score) {
+                d.node = slot;
+                d.score = score;
+                d.best = 0;
+            }
+            d.best += score == d.score ? 1u : 0u;
+        }
+        complete(d, rules, on, counts);
         return d;
     }
 
 private:
     static constexpr std::uint32_t none = ~std::uint32_t{0};
 
+    /// The scores that are neither plain nor have a ledger.
     static constexpr std::size_t compared_count = [] {
         std::size_t n = 0;
         for (std::size_t i = 0; i < Pipeline::score_count; ++i)
             n += Pipeline::plain[i] || Pipeline::kept[i] ? 0u : 1u;
         return n;
     }();
+    static constexpr auto compared = [] {
+        std::array<std::size_t, compared_count> out{};
+        for (std::size_t i = 0, next = 0; i < Pipeline::score_count; ++i)
+            if (!Pipeline::plain[i] && !Pipeline::kept[i])
+                out[next++] = i;
+        return out;
+    }();
     /// What the nodes of a cell have in common. A refusal is one that a filter with a ledger may come before.
     struct kinship {
         typename aids_type::places places{};
         std::uint32_t refusal = 0;
-        std::array<std::int64_t, compared_count> raw{};  ///< the scores that are neither plain nor have a ledger
+        std::array<std::int64_t, compared_count> raw{};  ///< the compared scores
         friend bool operator==(kinship const& a, kinship const& b)
         {
             bool same = a.refusal == b.refusal;  // loops, since they are short and std::array would call memcmp
@@ -206,22 +238,19 @@ private:
             return same;
         }
     };
-    static constexpr bool is_compared(std::size_t score) { return !Pipeline::plain[score] && !Pipeline::kept[score]; }
     [[nodiscard]] static kinship kinship_of(
         typename aids_type::places const& places, std::uint32_t refusal, raw_scores const& raw)
     {
         kinship out{.places = places, .refusal = refusal};
-        for (std::size_t i = 0, next = 0; i < Pipeline::score_count; ++i)
-            if (is_compared(i))
-                out.raw[next++] = raw[i];
+        for (std::size_t i = 0; i < compared_count; ++i)
+            out.raw[i] = raw[compared[i]];
         return out;
     }
     [[nodiscard]] static raw_scores raw_of(kinship const& k)
     {
         raw_scores out{};
-        for (std::size_t i = 0, from = 0; i < Pipeline::score_count; ++i)
-            if (is_compared(i))
-                out[i] = k.raw[from++];
+        for (std::size_t i = 0; i < compared_count; ++i)
+            out[compared[i]] = k.raw[i];
         return out;
     }
     struct hash {
@@ -258,6 +287,7 @@ private:
     struct judgement {
         refusal no{};
         raw_scores raw{};
+        int rest = 0;  ///< the score but for the plain ones
     };
     using moves = std::array<std::uint64_t, aids_type::ledger_count>;
 
@@ -274,6 +304,17 @@ private:
 #if defined(__GNUC__)
         __builtin_prefetch(&rows_[slot]);
 #endif
+    }
+    void complete(decision& d, Pipeline const& rules, nodes const& on, refusal_counts const& counts) const
+    {
+        d.version = on.version();
+        d.refused = counts.all();
+        if (!d.node)
+            return;
+        auto raw = with.fixed->of(*d.node).raw;
+        rules.template score<part::moving>(on.at(*d.node), wanted, raw);
+        with.score(rules, with.places_of(*d.node), raw);
+        d.scores = rules.weigh(raw, feasible_);
     }
     void update(Pipeline const& rules, nodes const& on, std::uint32_t slot)
     {

@@ -122,7 +122,7 @@ public:
             if (promised && at.slot != *nominated.own)
                 return;
             if (auto const no = refused(on, wanted, at.slot, nominated, known); no.plugin != nobody)
-                all.refuse(no.plugin, no.codes);
+                all.refused.add(no, 1);
             else if constexpr (spans)
                 fitting.push_back(at.slot);  // scored when all of them are known
             else
@@ -157,10 +157,10 @@ public:
             if (row.reasons.empty()) {
                 fitting.push_back(at.slot);
             } else {
-                std::uint64_t codes = 0;
+                refusal first{.plugin = row.reasons.front().plugin};
                 for (auto const& why : row.reasons)
-                    codes |= why.plugin == row.reasons.front().plugin ? std::uint64_t{1} << why.code : 0;
-                all.refuse(row.reasons.front().plugin, codes);
+                    first.codes |= why.plugin == first.plugin ? std::uint64_t{1} << why.code : 0;
+                all.refused.add(first, 1);
             }
         });
         auto const c = survey_fitting(on, fitting, wanted, known);
@@ -459,17 +459,12 @@ private:
     struct tally {
         std::vector<std::pair<std::uint32_t, raw_scores>> fits{};
         ranges feasible{};
-        std::map<std::pair<std::uint8_t, std::uint8_t>, std::uint32_t> refused{};
+        detail::refusal_counts refused{};
 
         void fit(std::uint32_t slot, raw_scores const& raw)
         {
             widen(feasible, raw, fits.empty());
             fits.emplace_back(slot, raw);
-        }
-        void refuse(std::uint8_t by, std::uint64_t codes)
-        {
-            for (; codes != 0; codes &= codes - 1)
-                ++refused[{by, static_cast<std::uint8_t>(std::countr_zero(codes))}];
         }
     };
 
@@ -526,7 +521,8 @@ private:
     {
         decision d{.nodes = static_cast<std::uint32_t>(on.size()),
             .feasible = static_cast<std::uint32_t>(all.fits.size()),
-            .from = from};
+            .from = from,
+            .version = on.version()};
         auto const behind = [&](std::uint32_t slot) {
             return slot >= from ? slot - from : slot + on.slots() - from;
         };
@@ -542,8 +538,7 @@ private:
         }
         if (chosen != nullptr)
             d.scores = weigh(*chosen, all.feasible);
-        for (auto const& [which, count] : all.refused)
-            d.refused.push_back({.plugin = which.first, .code = which.second, .nodes = count});
+        d.refused = all.refused.all();
         return d;
     }
 

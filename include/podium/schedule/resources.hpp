@@ -368,6 +368,15 @@ private:
 
 namespace detail {
 
+/// part * 100 / whole, truncated; 0 <= part <= whole. As doubles where that is exact (see sweep.hpp): processors divide those
+/// several times faster.
+[[nodiscard]] constexpr std::int64_t percent_of(std::int64_t part, std::int64_t whole)
+{
+    return whole < most_swept
+        ? static_cast<std::int64_t>(static_cast<double>(part * max_score) / static_cast<double>(whole))
+        : part * max_score / whole;
+}
+
 /// Whether a score looks at this resource of a node for a pod that asks for so much.
 template<class Resource>
 [[nodiscard]] constexpr bool counts(std::int64_t capacity, std::int64_t request)
@@ -394,7 +403,7 @@ template<class... Resources>
             ++k;
         }(),
         ...);
-    return weight <= 0 ? 0 : static_cast<int>(sum / weight);
+    return weight <= 0 ? 0 : static_cast<int>(sum) / static_cast<int>(weight);  // at most 100 x 100 x resources
 }
 
 /// what(usage of A, usage of B) unless one of them, or what is asked for, cannot be swept.
@@ -439,7 +448,7 @@ struct least_allocated {
     {
         return detail::mean_score<Resources...>(
             at, request, weights, [](std::int64_t used, std::int64_t capacity) {
-                return used > capacity ? 0 : (capacity - used) * max_score / capacity;
+                return used > capacity ? 0 : detail::percent_of(capacity - used, capacity);
             });
     }
 #if defined(PODIUM_SCHEDULE_SWEEPS)
@@ -500,7 +509,7 @@ struct most_allocated {
     {
         return detail::mean_score<Resources...>(
             at, request, weights, [](std::int64_t used, std::int64_t capacity) {
-                return std::min(used, capacity) * max_score / capacity;
+                return detail::percent_of(std::min(used, capacity), capacity);
             });
     }
 };

@@ -40,20 +40,15 @@ public:
     {
         look(rules, on, wanted, with);
         typename Pipeline::ranges const feasible = finish(rules, with);
-        decision d{.nodes = static_cast<std::uint32_t>(on.size()), .from = from};
-        std::map<std::pair<std::uint8_t, std::uint8_t>, std::uint32_t> counts;
-        auto const count = [&](refusal const& no, std::uint32_t by) {
-            for (auto codes = no.codes; by != 0 && codes != 0; codes &= codes - 1)
-                counts[{no.plugin, static_cast<std::uint8_t>(std::countr_zero(codes))}] += by;
-        };
+        decision d{.nodes = static_cast<std::uint32_t>(on.size()), .from = from, .version = on.version()};
+        refusal_counts counts;
         for (auto const& [no, by] : one_by_one_)
-            count(no, by);
+            counts.add(no, by);
         for (auto const& g : groups_) {
-            count(g.no, g.refused);
+            counts.add(g.no, g.refused);
             d.feasible += g.fitting;
         }
-        for (auto const& [which, n] : counts)
-            d.refused.push_back({.plugin = which.first, .code = which.second, .nodes = n});
+        d.refused = counts.all();
         if (d.feasible != 0) {
             sweep_scores(rules, on, wanted);
             choose(on, d);

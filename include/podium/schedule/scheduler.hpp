@@ -18,9 +18,9 @@
 #include <concepts>
 #include <cstdint>
 #include <list>
-#include <map>
 #include <memory>
 #include <optional>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -87,6 +87,44 @@ public:
         }
     }
 
+    /// The best of some nodes, given as slots in ascending order, by the scores that they have among all: what packs a group,
+    /// or asks how good the node is that a pod has. Counts and refusals are of those nodes. Ties go to the first.
+    /// O(slots + what was touched).
+    template<std::ranges::input_range Slots>
+    [[nodiscard]] decision decide_among(pod_type const& pod, Slots&& among)
+    {
+        if constexpr (remembers)
+            if (auto* const c = remembered(pod))
+                return c->decide_among(rules_, nodes_, among);
+        auto const all = rules_.explain(nodes_, pod);
+        decision d{.version = nodes_.version()};
+        detail::refusal_counts counts;
+        auto row = all.nodes.begin();
+        for (std::uint32_t const slot : among) {
+            row = std::find_if(row, all.nodes.end(), [&](explained_node const& n) { return n.node >= slot; });
+            if (row == all.nodes.end() || row->node != slot)
+                continue;
+            ++d.nodes;
+            if (!row->reasons.empty()) {
+                typename Pipeline::refusal first{.plugin = row->reasons.front().plugin};
+                for (auto const& why : row->reasons)
+                    first.codes |= why.plugin == first.plugin ? std::uint64_t{1} << why.code : 0;
+                counts.add(first, 1);
+                continue;
+            }
+            ++d.feasible;
+            if (!d.node || row->score > d.score) {
+                d.node = slot;
+                d.score = row->score;
+                d.scores = row->scores;
+                d.best = 0;
+            }
+            d.best += row->score == d.score ? 1u : 0u;
+        }
+        d.refused = counts.all();
+        return d;
+    }
+
     /// Decides and binds.
     decision place(pod_type const& pod, nominations<pod_type> const& nominated = {})
     {
@@ -103,9 +141,7 @@ public:
         placed out;
         out.nodes.reserve(count);
         if constexpr (remembers) {
-            class_type* c = nullptr;
-            for (int i = 0; i < 2 && c == nullptr && count > 0; ++i)  // the second look remembers it
-                c = find(pod).known;
+            auto* const c = count > 0 ? remembered(pod) : nullptr;
             for (std::size_t i = 0; c != nullptr && i < count; ++i) {
                 auto const from = draw();
                 if (i != 0)
@@ -163,6 +199,12 @@ private:
         std::optional<request> wanted{};  ///< else
     };
 
+    /// Its class, now if not before; null when answers about nodes depend on each other in ways that nobody keeps.
+    class_type* remembered(pod_type const& pod)
+    {
+        auto* const c = find(pod).known;
+        return c != nullptr ? c : find(pod).known;  // seen twice
+    }
     found find(pod_type const& pod)
     {
         if constexpr (std::equality_comparable<pod_type>)
