@@ -18,6 +18,7 @@
 #include <podium/schedule/pod_queue.hpp>
 #include <podium/schedule/ports.hpp>
 #include <podium/schedule/preemption.hpp>
+#include <podium/schedule/profiles.hpp>
 #include <podium/schedule/rebalance.hpp>
 #include <podium/schedule/residents.hpp>
 #include <podium/schedule/resources.hpp>
