@@ -57,12 +57,13 @@ public:
             return;
         if (version_ && on.slots() <= capacity_ && on.version() - *version_ <= on.slots()) {
             rows_.resize(on.slots());
-            on.touched_since(*version_, [&](auto t) { prefetch(t.slot); });
-            bool known = on.touched_since(*version_, [&](auto t) { update(rules, on, t.slot); });
+            touched_.clear();
+            bool known = on.touched_since(*version_, [&](auto t) { touched_.push_back(t.slot); });
             with.each_ledger([&]<class P>(std::size_t i, auto& l) {
-                known = known && l.moved_since(moves_[i], [&](std::uint32_t slot) { update(rules, on, slot); });
+                known = known && l.moved_since(moves_[i], [&](std::uint32_t slot) { touched_.push_back(slot); });
             });
             if (known) {
+                update_all(rules, on, look);
                 version_ = on.version();
                 moves_ = all_moves();
                 return;
@@ -79,22 +80,7 @@ public:
         free_sets_.clear();
         refusals_.assign(1, {});
         refusal_numbers_.clear();
-        if constexpr (scanner<Pipeline>::possible) {
-            std::vector<std::uint32_t> cells;  // by group
-            look.each(rules, on, wanted, with, [&](std::uint32_t slot, std::uint32_t group, int plain, auto const* kin) {
-                if (kin == nullptr)
-                    return update(rules, on, slot);
-                if (group >= cells.size())
-                    cells.resize(group + 1, none);
-                if (cells[group] == none)
-                    cells[group] = cell_of(kinship_of(kin->places, 0, kin->raw));
-                enter(slot, cells[group], plain);
-                rows_[slot] = {.cell = cells[group], .bucket = plain};
-            });
-        } else {
-            for (std::uint32_t slot = 0; slot < on.slots(); ++slot)
-                update(rules, on, slot);
-        }
+        sweep(rules, on, look, all_slots{on.slots()});
         version_ = on.version();
         moves_ = all_moves();
     }
@@ -208,6 +194,7 @@ public:
 
 private:
     static constexpr std::uint32_t none = ~std::uint32_t{0};
+    static constexpr std::size_t few_touched = 12;
 
     /// The scores that are neither plain nor have a ledger.
     static constexpr std::size_t compared_count = [] {
@@ -298,12 +285,48 @@ private:
         return out;
     }
 
-    /// With many classes a row is seldom in a cache.
-    void prefetch([[maybe_unused]] std::uint32_t slot) const
+    /// Those in `touched_`: many at once, few one by one.
+    void update_all(Pipeline const& rules, nodes const& on, [[maybe_unused]] scanner<Pipeline>& look)
     {
-#if defined(__GNUC__)
-        __builtin_prefetch(&rows_[slot]);
-#endif
+        auto const count = touched_.size();
+        if (count < few_touched) {
+            for (auto const slot : touched_)
+                update(rules, on, slot);
+            return;
+        }
+        touched_.resize(swept_size(count), touched_.back());
+        sweep(rules, on, look, some_slots{touched_.data(), count});
+    }
+    void sweep(Pipeline const& rules, nodes const& on, [[maybe_unused]] scanner<Pipeline>& look, auto slots)
+    {
+        if constexpr (scanner<Pipeline>::possible) {
+            cell_of_group_.clear();
+            look.each(rules, on, wanted, with, slots,
+                [&](std::uint32_t slot, std::uint32_t group, int plain, auto const* kin) {
+                    if (kin == nullptr)
+                        return update(rules, on, slot);
+                    if (group >= cell_of_group_.size())
+                        cell_of_group_.resize(group + 1, none);
+                    auto& c = cell_of_group_[group];
+                    auto const k = kinship_of(kin->places, 0, kin->raw);
+                    if (c == none || cells_[c].size == 0 || !(cells_[c].what == k))  // it may have been given up on the way
+                        c = cell_of(k);
+                    move(slot, c, plain);
+                });
+        } else {
+            for (std::size_t i = 0; i < slots.size(); ++i)
+                update(rules, on, slots[i]);
+        }
+    }
+    /// The slot's node is in that cell now.
+    void move(std::uint32_t slot, std::uint32_t c, int plain)
+    {
+        auto& r = rows_[slot];
+        if (r.cell == c && r.bucket == plain)
+            return;
+        enter(slot, c, plain);  // first, so that a cell that it only moves within lives on
+        leave(slot, r);
+        r = {.cell = c, .bucket = plain};
     }
     void complete(decision& d, Pipeline const& rules, nodes const& on, refusal_counts const& counts) const
     {
@@ -341,13 +364,7 @@ private:
             rules.template score<part::moving>(at, wanted, raw);
         int const plain = fits ? rules.template sum<true>(raw, {}) : 0;
         auto const to = kinship_of(with.places_of(slot), fits ? 0 : number_of(no), raw);
-        bool const stays = r.cell != none && cells_[r.cell].what == to;
-        if (stays && r.bucket == plain)
-            return;
-        auto const c = stays ? r.cell : cell_of(to);
-        enter(slot, c, plain);  // first, so that a cell that it only moves within lives on
-        leave(slot, r);
-        r = {.cell = c, .bucket = plain};
+        move(slot, r.cell != none && cells_[r.cell].what == to ? r.cell : cell_of(to), plain);
     }
     void enter(std::uint32_t slot, std::uint32_t c, int score)
     {
@@ -432,6 +449,8 @@ private:
     std::vector<counted> refusals_{};  ///< the first one is none
     std::map<std::tuple<std::uint8_t, std::uint64_t, bool>, std::uint32_t> refusal_numbers_{};
     std::vector<judgement> judged_{};  // scratch, by live cell
+    std::vector<std::uint32_t> touched_{};
+    std::vector<std::uint32_t> cell_of_group_{};
     ranges feasible_{};
 };
 

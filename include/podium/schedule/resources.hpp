@@ -269,8 +269,8 @@ public:
     }
 
 #if defined(PODIUM_SCHEDULE_SWEEPS)
-    /// Marks the slots that `filter` refuses; false, and nothing is marked, where it has to be asked.
-    [[nodiscard]] static bool sweep(auto const& columns, request const& r, std::size_t slots, std::int32_t* refused)
+    /// Marks the slots that `filter` refuses, by position; false, and nothing is marked, where it has to be asked.
+    [[nodiscard]] static bool sweep(auto const& columns, request const& r, auto slots, std::int32_t* refused)
     {
         bool can = r.extended.empty();
         each_fixed([&]<class R>(std::size_t k) {
@@ -281,12 +281,12 @@ public:
                 if (r.amounts[k] <= 0)
                     return;
                 auto const& column = std::get<usage<R>>(columns);
-                detail::sweep(slots,
-                    [capacity = column.capacity(), used = column.used(), wanted = static_cast<double>(r.amounts[k]),
+                detail::sweep(slots.size(),
+                    [slots, capacity = column.capacity(), used = column.used(), wanted = static_cast<double>(r.amounts[k]),
                         refused](std::size_t i) PODIUM_SCHEDULE_IN_SWEEP {
                         detail::lanes c, u;
-                        detail::load(c, capacity + i);
-                        detail::load(u, used + i);
+                        slots.load(c, capacity, i);
+                        slots.load(u, used, i);
                         detail::lane_ints no;
                         detail::load(no, refused + i);
                         no |= __builtin_convertvector(u + wanted > c, detail::lane_ints);
@@ -452,16 +452,16 @@ struct least_allocated {
             });
     }
 #if defined(PODIUM_SCHEDULE_SWEEPS)
-    /// Adds `times` the score of each slot; false, and nothing is added, where it has to be asked for.
+    /// Adds `times` the score of each slot, by position; false, and nothing is added, where it has to be asked for.
     [[nodiscard]] bool sweep(auto const& columns, std::array<std::int64_t, sizeof...(Resources)> const& request,
-        std::size_t slots, int times, std::int32_t* sums) const
+        auto slots, int times, std::int32_t* sums) const
     requires(sizeof...(Resources) == 2)
     {
         return detail::sweep_two<Resources...>(columns, request, [&]<class A, class B>(A const& a, B const& b) {
             auto const [x, y] = weights;
             auto const inverse = [](int w) { return w > 0 ? 1.0 / w : 0.0; };
-            detail::sweep(slots,
-                [ca = a.capacity(), ua = a.assumed(), cb = b.capacity(), ub = b.assumed(),
+            detail::sweep(slots.size(),
+                [slots, ca = a.capacity(), ua = a.assumed(), cb = b.capacity(), ub = b.assumed(),
                     ra = static_cast<double>(request[0]), rb = static_cast<double>(request[1]),
                     wa = static_cast<double>(x), wb = static_cast<double>(y), both = inverse(x + y), one = inverse(x),
                     other = inverse(y), times, sums](std::size_t i) PODIUM_SCHEDULE_IN_SWEEP {
@@ -469,7 +469,7 @@ struct least_allocated {
                     lanes const zero{};
                     lanes const ones = zero + 1.0;
                     lanes c, u, d, v;
-                    detail::load(c, ca + i), detail::load(u, ua + i), detail::load(d, cb + i), detail::load(v, ub + i);
+                    slots.load(c, ca, i), slots.load(u, ua, i), slots.load(d, cb, i), slots.load(v, ub, i);
                     u += ra, v += rb;
                     detail::lane_choice const has = c > 0.0, has_other = d > 0.0;
                     lanes p = (c - u) * static_cast<double>(max_score) / (has ? c : ones);
@@ -619,23 +619,23 @@ struct balanced_allocation {
         return static_cast<int>((1 - deviation) * max_score);
     }
 #if defined(PODIUM_SCHEDULE_SWEEPS)
-    /// Adds `times` the score of each slot; false, and nothing is added, where it has to be asked for.
-    [[nodiscard]] static bool sweep(auto const& columns, std::array<std::int64_t, size> const& request, std::size_t slots,
+    /// Adds `times` the score of each slot, by position; false, and nothing is added, where it has to be asked for.
+    [[nodiscard]] static bool sweep(auto const& columns, std::array<std::int64_t, size> const& request, auto slots,
         int times, std::int32_t* sums)
     requires(size == 2)
     {
         if (request[0] == 0 && request[1] == 0)
             return true;
         return detail::sweep_two<Resources...>(columns, request, [&]<class A, class B>(A const& a, B const& b) {
-            detail::sweep(slots,
-                [ca = a.capacity(), ua = a.used(), cb = b.capacity(), ub = b.used(),
+            detail::sweep(slots.size(),
+                [slots, ca = a.capacity(), ua = a.used(), cb = b.capacity(), ub = b.used(),
                     ra = static_cast<double>(request[0]), rb = static_cast<double>(request[1]), times,
                     sums](std::size_t i) PODIUM_SCHEDULE_IN_SWEEP {
                     using detail::lanes;
                     lanes const zero{};
                     lanes const ones = zero + 1.0;
                     lanes c, u, d, v;
-                    detail::load(c, ca + i), detail::load(u, ua + i), detail::load(d, cb + i), detail::load(v, ub + i);
+                    slots.load(c, ca, i), slots.load(u, ua, i), slots.load(d, cb, i), slots.load(v, ub, i);
                     detail::lane_choice const has = c > 0.0, has_other = d > 0.0;
                     lanes f = (u + ra) / (has ? c : ones);
                     lanes g = (v + rb) / (has_other ? d : ones);

@@ -38,7 +38,8 @@ public:
     [[nodiscard]] decision operator()(
         Pipeline const& rules, nodes const& on, request const& wanted, aids<Pipeline> const& with, std::uint32_t from)
     {
-        look(rules, on, wanted, with);
+        all_slots const everyone{on.slots()};
+        look(rules, on, wanted, with, everyone);
         typename Pipeline::ranges const feasible = finish(rules, with);
         decision d{.nodes = static_cast<std::uint32_t>(on.size()), .from = from, .version = on.version()};
         refusal_counts counts;
@@ -50,7 +51,7 @@ public:
         }
         d.refused = counts.all();
         if (d.feasible != 0) {
-            sweep_scores(rules, on, wanted);
+            sweep_scores(rules, on, wanted, everyone);
             choose(on, d);
             auto raw = groups_[group_of(*d.node)].raw;
             rules.template score<part::moving>(on.at(*d.node), wanted, raw);
@@ -59,21 +60,17 @@ public:
         return d;
     }
 
-    /// seen(slot, group, plain score, kin) for each node: the kin are null for one that some plugin refuses without a
-    /// ledger, or that its group is refused; else groups of equal numbers have equal kin.
-    void each(Pipeline const& rules, nodes const& on, request const& wanted, aids<Pipeline> const& with, auto&& seen)
+    /// seen(slot, group, plain score, kin) for each of the slots: the kin are null where there is no node, and for one that
+    /// some plugin refuses; else groups of equal numbers have equal kin.
+    void each(Pipeline const& rules, nodes const& on, request const& wanted, aids<Pipeline> const& with, auto slots,
+        auto&& seen)
     {
-        look(rules, on, wanted, with);
-        sweep_scores(rules, on, wanted);
-        for (std::uint32_t slot = 0; slot < on.slots(); ++slot) {
-            if (!on.has(slot))
-                continue;
-            auto const g = group_of(slot);
-            kin const& k = groups_[g];
-            if (refused_[slot] != 0 || k.no.plugin != Pipeline::nobody)
-                seen(slot, g, 0, static_cast<kin const*>(nullptr));
-            else
-                seen(slot, g, sums_[slot] + k.plain, &k);
+        look(rules, on, wanted, with, slots);
+        sweep_scores(rules, on, wanted, slots);
+        for (std::size_t i = 0; i < slots.size(); ++i) {
+            auto const g = group_of(i);
+            bool const fits = refused_[i] == 0;
+            seen(slots[i], g, fits ? sums_[i] + groups_[g].plain : 0, fits ? &groups_[g] : nullptr);
         }
     }
 
@@ -98,24 +95,24 @@ private:
 
     template<class P>
     static constexpr bool is_swept_filter = requires(P const& p, nodes const& on, request const& r, std::int32_t* out) {
-        { p.sweep(on.all_columns(), Pipeline::template part_of<P>(r), std::size_t{}, out) } -> std::same_as<bool>;
+        { p.sweep(on.all_columns(), Pipeline::template part_of<P>(r), all_slots{}, out) } -> std::same_as<bool>;
     };
     template<class P>
     static constexpr bool is_swept_score = requires(P const& p, nodes const& on, request const& r, std::int32_t* out) {
-        { p.sweep(on.all_columns(), Pipeline::template part_of<P>(r), std::size_t{}, 1, out) } -> std::same_as<bool>;
+        { p.sweep(on.all_columns(), Pipeline::template part_of<P>(r), all_slots{}, 1, out) } -> std::same_as<bool>;
     };
 
     /// Which nodes fit, and the groups.
-    void look(Pipeline const& rules, nodes const& on, request const& wanted, aids<Pipeline> const& with)
+    void look(Pipeline const& rules, nodes const& on, request const& wanted, aids<Pipeline> const& with, auto slots)
     {
-        refused_.assign(swept_size(on.slots()), 1);
-        for (std::uint32_t slot = 0; slot < on.slots(); ++slot)
-            refused_[slot] = on.has(slot) ? 0 : 1;
-        sums_.assign(swept_size(on.slots()), 0);
-        sweep_filters(rules, on, wanted);
-        group(rules, on, wanted, with);
+        refused_.assign(swept_size(slots.size()), 1);
+        for (std::size_t i = 0; i < slots.size(); ++i)
+            refused_[i] = on.has(slots[i]) ? 0 : 1;
+        sums_.assign(swept_size(slots.size()), 0);
+        sweep_filters(rules, on, wanted, slots);
+        group(rules, on, wanted, with, slots);
     }
-    void sweep_filters(Pipeline const& rules, nodes const& on, request const& wanted)
+    void sweep_filters(Pipeline const& rules, nodes const& on, request const& wanted, auto slots)
     {
         Pipeline::each_filter([&]<std::size_t I, class P>() {
             if constexpr (is_each<P>) {
@@ -124,20 +121,20 @@ private:
                 if (is_indifferent(plugin, r))
                     return false;
                 if constexpr (is_swept_filter<P>)
-                    if (plugin.sweep(on.all_columns(), r, on.slots(), refused_.data()))
+                    if (plugin.sweep(on.all_columns(), r, slots, refused_.data()))
                         return false;
-                for (std::uint32_t slot = 0; slot < on.slots(); ++slot)
-                    if (on.has(slot) && !ask(plugin, on.at(slot), r).fits())
-                        refused_[slot] = 1;
+                for (std::size_t i = 0; i < slots.size(); ++i)
+                    if (on.has(slots[i]) && !ask(plugin, on.at(slots[i]), r).fits())
+                        refused_[i] = 1;
             }
             return false;
         });
     }
-    void group(Pipeline const& rules, nodes const& on, request const& wanted, aids<Pipeline> const& with)
+    void group(Pipeline const& rules, nodes const& on, request const& wanted, aids<Pipeline> const& with, auto slots)
     {
         groups_.clear();
         one_by_one_.clear();
-        group_.resize(on.slots(), 0);
+        group_.resize(slots.size(), 0);
         // A group's number is found from those of its parts: in a table where that is small.
         std::array<std::size_t, aids<Pipeline>::ledger_count + 1> sizes{};
         sizes[0] = with.fixed->answers().size();
@@ -158,9 +155,10 @@ private:
             g.plain = rules.template sum<true>(g.raw, {});
             return static_cast<std::uint32_t>(groups_.size() - 1);
         };
-        for (std::uint32_t slot = 0; slot < on.slots(); ++slot) {
+        for (std::size_t i = 0; i < slots.size(); ++i) {
+            auto const slot = slots[i];
             if (!on.has(slot)) {
-                group_[slot] = 0;
+                group_[i] = 0;
                 continue;
             }
             if (one_group_) {
@@ -169,23 +167,23 @@ private:
             } else {
                 std::size_t number = 0;
                 at_parts[0] = with.fixed->number_of(slot);
-                with.each_ledger([&]<class P>(std::size_t i, auto& l) { at_parts[i + 1] = l.now().place(slot); });
-                for (std::size_t i = 0; i < at_parts.size() && !table_.empty(); ++i)
-                    number = number * sizes[i] + at_parts[i];
+                with.each_ledger([&]<class P>(std::size_t n, auto& l) { at_parts[n + 1] = l.now().place(slot); });
+                for (std::size_t n = 0; n < at_parts.size() && !table_.empty(); ++n)
+                    number = number * sizes[n] + at_parts[n];
                 auto& at = table_.empty() ? sparse_.try_emplace(at_parts, none).first->second : table_[number];
                 if (at == none)
                     at = make(slot);
-                group_[slot] = at;
+                group_[i] = at;
             }
-            auto& g = groups_[group_of(slot)];
-            if (refused_[slot] != 0 && !(g.no.plugin != Pipeline::nobody && g.no.plugin < first_each)) {
+            auto& g = groups_[group_of(i)];
+            if (refused_[i] != 0 && !(g.no.plugin != Pipeline::nobody && g.no.plugin < first_each)) {
                 // Which of the two comes first?
                 auto no = rules.template first_refusal<part::moving>(on.at(slot), wanted, with.fixed->of(slot).no);
                 if (g.no.plugin < no.plugin)
                     no = g.no;
                 note(no);
             } else if (g.no.plugin != Pipeline::nobody) {
-                refused_[slot] = 1;
+                refused_[i] = 1;
                 ++g.refused;
             } else {
                 ++g.fitting;
@@ -216,20 +214,20 @@ private:
             }
         return feasible;
     }
-    void sweep_scores(Pipeline const& rules, nodes const& on, request const& wanted)
+    void sweep_scores(Pipeline const& rules, nodes const& on, request const& wanted, auto slots)
     {
         Pipeline::each_score([&]<std::size_t I, class P, int W>() {
             if constexpr (is_each<P>) {
                 auto const& plugin = rules.template plugin<P>();
                 auto const& r = Pipeline::template part_of<P>(wanted);
                 if constexpr (is_swept_score<P>)
-                    if (plugin.sweep(on.all_columns(), r, on.slots(), W, sums_.data()))
+                    if (plugin.sweep(on.all_columns(), r, slots, W, sums_.data()))
                         return;
-                for (std::uint32_t slot = 0; slot < on.slots(); ++slot)
-                    if (refused_[slot] == 0)
-                        sums_[slot] += W *
+                for (std::size_t i = 0; i < slots.size(); ++i)
+                    if (refused_[i] == 0)
+                        sums_[i] += W *
                             static_cast<std::int32_t>(std::clamp<std::int64_t>(
-                                score_with(plugin, on.at(slot), r, contest_t<P>{}), 0, max_score));
+                                score_with(plugin, on.at(slots[i]), r, contest_t<P>{}), 0, max_score));
             }
         });
     }
@@ -266,7 +264,7 @@ private:
             }
         d.score = most + (one_group_ ? extra_.front() : 0);
     }
-    [[nodiscard]] std::uint32_t group_of(std::uint32_t slot) const { return one_group_ ? 0 : group_[slot]; }
+    [[nodiscard]] std::uint32_t group_of(std::size_t at) const { return one_group_ ? 0 : group_[at]; }
     void note(refusal const& no)
     {
         for (auto& [known, by] : one_by_one_)
@@ -291,9 +289,10 @@ private:
     }();
 
     // Scratch, kept for the next scan.
-    std::vector<std::int32_t> refused_{};  ///< by slot: by a plugin that is asked for each node, then: at all
-    std::vector<std::int32_t> sums_{};     ///< by slot: the scores that are asked for each node
-    std::vector<std::uint32_t> group_{};   ///< by slot
+    // By position of the slot among those that are looked at.
+    std::vector<std::int32_t> refused_{};  ///< by a plugin that is asked for each node, then: at all
+    std::vector<std::int32_t> sums_{};     ///< the scores that are asked for each node
+    std::vector<std::uint32_t> group_{};
     std::vector<kin> groups_{};
     bool one_group_ = false;
     std::vector<std::uint32_t> table_{};

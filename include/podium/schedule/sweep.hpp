@@ -26,10 +26,6 @@ using lane_choice = std::int64_t __attribute__((vector_size(32)));
 using lane_ints = std::int32_t __attribute__((vector_size(16)));
 
 /// Loads are references to what is filled, since a vector that is returned would depend on the target.
-PODIUM_SCHEDULE_IN_SWEEP inline void load(lanes& to, double const* from)
-{
-    std::memcpy(&to, from, sizeof(to));
-}
 PODIUM_SCHEDULE_IN_SWEEP inline void load(lane_ints& to, std::int32_t const* from)
 {
     std::memcpy(&to, from, sizeof(to));
@@ -39,28 +35,65 @@ PODIUM_SCHEDULE_IN_SWEEP inline void store(lane_ints const& from, std::int32_t* 
     std::memcpy(to, &from, sizeof(from));
 }
 
+/// Whom a sweep looks at: position i is slot i.
+struct all_slots {
+    std::size_t count = 0;
+    [[nodiscard]] std::size_t size() const noexcept { return count; }
+    [[nodiscard]] std::uint32_t operator[](std::size_t i) const noexcept { return static_cast<std::uint32_t>(i); }
+    PODIUM_SCHEDULE_IN_SWEEP void load(lanes& to, double const* column, std::size_t i) const
+    {
+        std::memcpy(&to, column + i, sizeof(to));
+    }
+};
+/// Or some of them; the list is as long as `swept_size` says, with any slot at its end.
+struct some_slots {
+    std::uint32_t const* slots = nullptr;
+    std::size_t count = 0;
+    [[nodiscard]] std::size_t size() const noexcept { return count; }
+    [[nodiscard]] std::uint32_t operator[](std::size_t i) const noexcept { return slots[i]; }
+    PODIUM_SCHEDULE_IN_SWEEP void load(lanes& to, double const* column, std::size_t i) const
+    {
+        auto const* const s = slots + i;
+        to = lanes{column[s[0]], column[s[1]], column[s[2]], column[s[3]]};
+    }
+};
+
 #if defined(__x86_64__)
 template<class Step>
-__attribute__((target("avx2"))) void sweep_avx2(std::size_t slots, Step step)
+__attribute__((target("avx2"))) void sweep_avx2(std::size_t size, Step step)
 {
-    for (std::size_t i = 0; i < slots; i += lane_count)
+    for (std::size_t i = 0; i < size; i += lane_count)
         step(i);
 }
 #endif
 
-/// step(i) for i = 0, 4, 8 ... below `slots`; it is inlined into a loop for AVX2 where the processor has that. By value, so
+/// step(i) for i = 0, 4, 8 ... below `size`; it is inlined into a loop for AVX2 where the processor has that. By value, so
 /// that what it holds may stay in registers.
 template<class Step>
-void sweep(std::size_t slots, Step step)
+void sweep(std::size_t size, Step step)
 {
 #if defined(__x86_64__)
     static bool const has_avx2 = __builtin_cpu_supports("avx2") != 0;
     if (has_avx2)
-        return sweep_avx2(slots, step);
+        return sweep_avx2(size, step);
 #endif
-    for (std::size_t i = 0; i < slots; i += lane_count)
+    for (std::size_t i = 0; i < size; i += lane_count)
         step(i);
 }
+
+#else
+
+struct all_slots {
+    std::size_t count = 0;
+    [[nodiscard]] std::size_t size() const noexcept { return count; }
+    [[nodiscard]] std::uint32_t operator[](std::size_t i) const noexcept { return static_cast<std::uint32_t>(i); }
+};
+struct some_slots {
+    std::uint32_t const* slots = nullptr;
+    std::size_t count = 0;
+    [[nodiscard]] std::size_t size() const noexcept { return count; }
+    [[nodiscard]] std::uint32_t operator[](std::size_t i) const noexcept { return slots[i]; }
+};
 
 #endif
 
