@@ -378,7 +378,7 @@ private:
             return nullptr;
         } else {
             auto wanted = rules_.prepare(pod);
-            if (!detail::filters_alone(rules_, nodes, wanted))
+            if (!rules_.filters_alone(nodes, wanted))
                 return nullptr;
             auto& c = class_of(std::move(wanted), who.priority);
             refresh(c, nodes);
@@ -508,7 +508,7 @@ private:
             if (kept) {
                 for (std::size_t k = first; k < pods.size(); ++k)
                     stay(k);
-                if (!detail::filters_alone(rules_, with_, c.wanted)) {
+                if (!rules_.filters_alone(with_, c.wanted)) {
                     out.spans = true;
                     return;
                 }

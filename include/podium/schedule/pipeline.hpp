@@ -265,7 +265,8 @@ public:
         });
         return local;
     }
-    /// Whether, for this pod now, no filter looks at more than one node: then default overviews will do.
+    /// Whether, for this pod now, no filter looks at more than one node: then default overviews will do. It stays so when
+    /// pods are taken away, which preemption relies on.
     [[nodiscard]] bool filters_alone(nodes const& on, request const& wanted) const
     {
         return ((!detail::HasOverview<Filter> || alone<Filter>(on, wanted)) && ...);

@@ -71,17 +71,6 @@ inline constexpr std::string_view never_preempts = "not eligible due to preempti
 inline constexpr std::string_view waits_for_room =
     "not eligible due to a terminating pod on the nominated node.";
 
-/// Whether no filter's answer about a node depends on other nodes. It must stay so when pods are taken away.
-template<class Pipeline>
-[[nodiscard]] bool filters_alone(
-    Pipeline const& rules, snapshot<Pipeline> const& on, typename Pipeline::request const& wanted)
-{
-    if constexpr (requires { rules.filters_alone(on, wanted); })
-        return rules.filters_alone(on, wanted);
-    else
-        return !Pipeline::spans;
-}
-
 template<class Pod>
 [[nodiscard]] bool more_important(occupant<Pod> const& a, occupant<Pod> const& b)
 {
@@ -179,7 +168,7 @@ template<class Pipeline>
         if (n.first < on.slots())
             kept[n.first] = true;
 
-    bool const alone = detail::filters_alone(rules, on, wanted);
+    bool const alone = rules.filters_alone(on, wanted);
     nominations<typename Pipeline::pod_type> const none_kept{};
     using overviews = typename Pipeline::overviews;
     auto const known = alone ? overviews{} : rules.survey(on, wanted);
