@@ -26,7 +26,6 @@
 #include <cstdint>
 #include <functional>
 #include <iterator>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -128,35 +127,6 @@ private:
     std::vector<std::pair<std::uint32_t, pod_type const*>> bound_{};
 };
 
-/// The decision over some of an explanation's nodes, with the scores that they have among all.
-template<class Among>
-[[nodiscard]] decision decide_among(explanation const& all, Among const& among)
-{
-    decision d;
-    std::map<std::pair<std::uint8_t, std::uint8_t>, std::uint32_t> refused;
-    for (auto const& row : all.nodes) {
-        if (!among(row.node))
-            continue;
-        ++d.nodes;
-        for (auto const& why : row.reasons)
-            if (why.plugin == row.reasons.front().plugin)
-                ++refused[{why.plugin, why.code}];
-        if (!row.reasons.empty())
-            continue;
-        ++d.feasible;
-        if (!d.node || row.score > d.score) {
-            d.node = row.node;
-            d.score = row.score;
-            d.scores = row.scores;
-            d.best = 0;
-        }
-        d.best += row.score == d.score ? 1u : 0u;
-    }
-    for (auto const& [which, count] : refused)
-        d.refused.push_back({.plugin = which.first, .code = which.second, .nodes = count});
-    return d;
-}
-
 /// The group by the decisions that `place(member)` makes and binds; gives up when too few can be placed.
 template<class Pipeline>
 [[nodiscard]] group_decision place_members(scheduler<Pipeline> const& s,
@@ -193,15 +163,14 @@ template<class Pipeline>
 /// The nodes of each domain, domains by their first node.
 struct domains {
     std::vector<std::string> names{};
-    std::vector<std::uint32_t> of_slot{};  ///< names.size() and more: in none
+    std::vector<std::vector<std::uint32_t>> slots{};  ///< of each, in node order
 };
 
 template<class Pipeline, class Topology>
 [[nodiscard]] domains domains_of(snapshot<Pipeline> const& on, Topology const& topology)
 {
-    constexpr auto in_none = static_cast<std::uint32_t>(-1);
-    domains out{.of_slot = std::vector<std::uint32_t>(on.slots(), in_none)};
-    std::unordered_map<std::string, std::uint32_t> known;
+    domains out;
+    std::unordered_map<std::string, std::size_t> known;
     for (std::uint32_t slot = 0; slot < on.slots(); ++slot) {
         if (!on.has(slot))
             continue;
@@ -213,10 +182,12 @@ template<class Pipeline, class Topology>
             domain = std::string_view(*name);
         if (domain.empty())
             continue;
-        auto const [at, is_new] = known.try_emplace(domain, static_cast<std::uint32_t>(out.names.size()));
-        if (is_new)
+        auto const [at, is_new] = known.try_emplace(domain, out.names.size());
+        if (is_new) {
             out.names.push_back(std::move(domain));
-        out.of_slot[slot] = at->second;
+            out.slots.emplace_back();
+        }
+        out.slots[at->second].push_back(slot);
     }
     return out;
 }
@@ -235,8 +206,9 @@ concept Topology = std::invocable<T const&, Node const&> &&
 /// fitting is no error but an answer: `placed` is 0, and `refused` says who fits nowhere.
 ///
 /// A repeated call places another group beside the first. Cost: without a topology that of placing the
-/// members. With one, a table of all nodes for each member in each domain that takes the members before it
-/// (the first member's is shared): at most O(domains x members x nodes x plugins).
+/// members. With one, that of placing them in each domain that takes those before them, O(nodes of the domain)
+/// for each once its like is remembered, and of taking them back. Where the scheduler remembers nothing, it is
+/// a table of all nodes each time: at most O(domains x members x nodes x plugins).
 template<class Pipeline, class T = detail::anywhere>
 requires Topology<T, typename Pipeline::node_type>
 [[nodiscard]] result<group_decision> place_group(scheduler<Pipeline>& s,
@@ -264,15 +236,12 @@ requires Topology<T, typename Pipeline::node_type>
         return out;
     } else {
         auto const in = detail::domains_of(s.nodes(), topology);
-        auto const first = s.explain(pods.front());
         group_decision best;
         best.nodes.resize(pods.size());
         std::vector<member_refusal> failed;
-        for (std::uint32_t domain = 0; domain < in.names.size(); ++domain) {
-            auto const here = [&](std::uint32_t slot) { return in.of_slot[slot] == domain; };
+        for (std::size_t domain = 0; domain < in.names.size(); ++domain) {
             auto found = detail::place_members(s, pods, min_member, in.names[domain], [&](std::size_t i) {
-                auto d = i == 0 ? detail::decide_among(first, here)
-                                : detail::decide_among(s.explain(pods[i]), here);
+                auto d = s.decide_among(pods[i], in.slots[domain]);
                 if (d.node)
                     binds.bind(*d.node, pods[i]);
                 return d;
