@@ -26,9 +26,10 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <map>
+#include <numeric>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -88,7 +89,7 @@ namespace detail {
 struct standing {
     bool fits = false;
     int score = 0;
-    std::optional<std::uint32_t> better{};  ///< the best node that is not theirs
+    std::optional<std::uint32_t> better{};  ///< the best node, where that scores more
     int gain = 0;
 };
 
@@ -98,16 +99,18 @@ public:
     using pod_type = typename Pipeline::pod_type;
 
     rebalancing(Pipeline const& by, snapshot<Pipeline> copy, std::vector<tenant<pod_type>> const& there)
-        : rules_(by),
-          on_(std::move(copy)),
+        : fleet_(std::move(copy), by),
           tenants_(there)
     {
-        kinds_.reserve(there.size());
         at_.reserve(there.size());
         for (auto const& t : there) {
             kinds_.push_back(kind_of(*t.pod));
             at_.push_back(t.node);
         }
+        by_kind_.resize(there.size());
+        std::iota(by_kind_.begin(), by_kind_.end(), std::size_t{0});
+        std::stable_sort(by_kind_.begin(), by_kind_.end(),
+            [&](std::size_t a, std::size_t b) { return kinds_[a] < kinds_[b]; });
     }
 
     /// All tenants as they are now.
@@ -118,18 +121,17 @@ public:
     [[nodiscard]] table look()
     {
         table out;
-        out.of.reserve(tenants_.size());
-        std::map<std::pair<std::size_t, std::uint32_t>, standing> known;
-        for (std::size_t i = 0; i < tenants_.size(); ++i) {
-            if (at_[i]) {
-                auto const [it, is_new] = known.try_emplace(place(i));
-                if (is_new)
-                    it->second = look_at(*tenants_[i].pod, *at_[i]);
-                out.of.push_back(it->second);
-            } else {
-                out.of.emplace_back();
-            }
-            out.total += out.of.back().score;
+        out.of.resize(tenants_.size());
+        // Like pods one after the other, so that the scheduler looks for their class once.
+        std::vector<std::size_t> here(fleet_.nodes().slots(), none);  // the last of them that was looked at
+        for (auto const i : by_kind_) {
+            if (!at_[i])
+                continue;
+            auto& last = here[*at_[i]];
+            out.of[i] = last != none && kinds_[last] == kinds_[i] ? out.of[last]
+                                                                  : look_at(*tenants_[i].pod, *at_[i]);
+            last = i;
+            out.total += out.of[i].score;
         }
         return out;
     }
@@ -140,8 +142,8 @@ public:
     }
     void move(std::size_t i, std::uint32_t to)
     {
-        on_.unbind(*at_[i], *tenants_[i].pod);
-        on_.bind(to, *tenants_[i].pod);
+        fleet_.unbind(fleet_.nodes().name(*at_[i]), *tenants_[i].pod);
+        fleet_.bind(fleet_.nodes().name(to), *tenants_[i].pod);
         at_[i] = to;
     }
 
@@ -162,32 +164,27 @@ private:
     }
     [[nodiscard]] standing look_at(pod_type const& pod, std::uint32_t slot)
     {
-        on_.unbind(slot, pod);
-        auto const all = rules_.explain(on_, pod);
-        on_.bind(slot, pod);
-        standing out;
-        int best = 0;
-        for (auto const& row : all.nodes) {
-            if (!row.reasons.empty())
-                continue;
-            if (row.node == slot) {
-                out.fits = true;
-                out.score = row.score;
-            } else if (!out.better || row.score > best) {
-                out.better = row.node;
-                best = row.score;
-            }
+        auto const& name = fleet_.nodes().name(slot);
+        fleet_.unbind(name, pod);
+        auto const own = fleet_.decide_among(pod, std::span(&slot, 1));
+        auto const best = fleet_.decide(pod);
+        fleet_.bind(name, pod);
+        standing out{.fits = own.node.has_value(), .score = own.score};
+        if (best.node && best.score > own.score) {
+            out.better = best.node;
+            out.gain = best.score - own.score;
         }
-        out.gain = best - out.score;
         return out;
     }
 
-    Pipeline const& rules_;
-    snapshot<Pipeline> on_;
+    static constexpr auto none = static_cast<std::size_t>(-1);
+
+    scheduler<Pipeline> fleet_;  // ties go to the first node
     std::vector<tenant<pod_type>> const& tenants_;
     std::unordered_map<pod_type const*, std::size_t> by_address_{};
     std::vector<pod_type const*> examples_{};  ///< one of each kind
-    std::vector<std::size_t> kinds_{};
+    std::vector<std::size_t> kinds_{};    ///< of each tenant
+    std::vector<std::size_t> by_kind_{};  ///< tenants, those of one kind together
     std::vector<std::optional<std::uint32_t>> at_{};
 };
 
@@ -199,8 +196,8 @@ private:
 ///
 /// The same input has the same plan, and what is left after carrying out a plan that ended `balanced` has an
 /// empty one, unless budgets or the rule that a pod moves once held something back. Cost: at most 1 + max_moves
-/// + max_tries times a table of all nodes for each kind of pod on each node:
-/// O((1 + max_moves + max_tries) x min(tenants, kinds of pods x nodes) x nodes x plugins).
+/// + max_tries looks. In a look each kind of pod is taken from each node that has it, a scheduler decides, and
+/// it is put back: O(what changed) each; where the scheduler remembers nothing, O(nodes x plugins).
 /// Pods of a type without == are of one kind where the tenants point to one pod.
 template<class Pipeline>
 [[nodiscard]] result<rebalance_plan> rebalance(Pipeline const& rules, snapshot<Pipeline> nodes,
@@ -226,10 +223,16 @@ template<class Pipeline>
         return now.of[i].better && now.of[i].gain >= policy.least_gain && !t.pinned && !stays[i] &&
             (t.owner.empty() || !policy.max_per_owner || spent[t.owner] < *policy.max_per_owner);
     };
+    auto const comes_later = [&](std::size_t a, std::size_t b) {
+        return now.of[a].gain != now.of[b].gain ? now.of[a].gain < now.of[b].gain : a > b;
+    };
     /// Carries out the first of the candidates that is good for all.
-    auto const move_one = [&](std::vector<std::size_t> const& candidates) {
+    auto const move_one = [&](std::vector<std::size_t>& candidates) {
         std::set<std::pair<std::size_t, std::uint32_t>> no_good;
-        for (auto const i : candidates) {
+        std::make_heap(candidates.begin(), candidates.end(), comes_later);
+        for (; !candidates.empty(); candidates.pop_back()) {
+            std::pop_heap(candidates.begin(), candidates.end(), comes_later);
+            auto const i = candidates.back();
             auto const from = fleet.place(i);
             if (no_good.contains(from))
                 continue;
@@ -262,9 +265,6 @@ template<class Pipeline>
         for (std::size_t i = 0; i < tenants.size(); ++i)
             if (may_move(i))
                 candidates.push_back(i);
-        std::sort(candidates.begin(), candidates.end(), [&](std::size_t a, std::size_t b) {
-            return now.of[a].gain != now.of[b].gain ? now.of[a].gain > now.of[b].gain : a < b;
-        });
         more = !candidates.empty() && plan.moves.size() < policy.max_moves;
         if (more)
             more = move_one(candidates);
