@@ -587,27 +587,65 @@ std::optional<mismatch> topology_spread(json const& c)
         schedule::topology_spread<&node::labels, &node::name, &node::taints, &pod::resident, &pod::spread>;
     return run<filters<plugin>, scores<plugin>>(c);
 }
-/// kube-scheduler's default profile, but for volumes and dynamic resources, which no case of `decision` has.
-using least = schedule::least_allocated<resource<"cpu">, resource<"memory">>;
-using even = schedule::balanced_allocation<resource<"cpu">, resource<"memory">>;
-using near = schedule::inter_pod_affinity<&node::labels, &pod::resident>;
-using apart =
-    schedule::topology_spread<&node::labels, &node::name, &node::taints, &pod::resident, &pod::spread>;
-using images = schedule::image_locality<&node::images, &pod::images>;
-using default_profile = schedule::pipeline<node, pod,
-    filters<schedule::node_unschedulable<&node::unschedulable, &pod::tolerations>,
-        schedule::node_name<&node::name, &pod::node_name>, taints, affinity,
-        schedule::node_ports<&pod::ports>, fit, apart, near>,
-    schedule::scores<schedule::weighted<taints, 3>, schedule::weighted<affinity, 2>,
-        schedule::weighted<apart, 2>, schedule::weighted<near, 2>, schedule::weighted<least>,
-        schedule::weighted<even>, schedule::weighted<images>>>;
+// Whole decisions and preemption are those of the shipped default profile.
+
+namespace kubernetes = schedule::kubernetes;
+
+kubernetes::resources resources_of(amounts const& from)
+{
+    kubernetes::resources out;
+    for (auto const& [name, amount] : from)
+        if (name == "cpu")
+            out.cpu_milli = amount;
+        else if (name == "memory")
+            out.memory_bytes = amount;
+        else if (name == "ephemeral-storage")
+            out.storage_bytes = amount;
+        else if (name == "pods")
+            out.pods = amount;
+        else
+            out.extended.emplace_back(name, amount);
+    return out;
+}
+kubernetes::node shipped_node_of(json const& j)
+{
+    auto const n = node_of(j);
+    kubernetes::node out{.name = n.name,
+        .labels = {n.labels.begin(), n.labels.end()},
+        .taints = n.taints,
+        .unschedulable = n.unschedulable,
+        .allocatable = resources_of(n.allocatable)};
+    for (auto const& [names, bytes] : n.images)
+        out.images.push_back({names, bytes});
+    return out;
+}
+kubernetes::pod shipped_pod_of(json const& j)
+{
+    auto const p = pod_of(j, {});
+    auto const assumed = [&](char const* resource) {
+        auto const found = p.assumed.find(resource);
+        return found == p.assumed.end() ? 0 : found->second;
+    };
+    return {.node_name = p.node_name,
+        .requests = resources_of(p.requests),
+        .assumed_cpu_milli = assumed("cpu"),
+        .assumed_memory_bytes = assumed("memory"),
+        .choice = p.choice,
+        .tolerations = p.tolerations,
+        .ports = p.ports,
+        .images = p.images,
+        .self = p.resident,
+        .spread = p.spread.constraints,
+        .spread_needs_all_keys = p.spread.require_all_keys,
+        .volumes = p.volumes};
+}
 
 /// A case's cluster: the rules, the nodes with their pods, and what is promised to whom.
 struct cluster {
-    default_profile rules{};
-    schedule::snapshot<default_profile> on{};
-    schedule::nominations<pod> nominated{};
-    pod wanted{};
+    kubernetes::rules rules{};
+    schedule::snapshot<kubernetes::rules> on{};
+    schedule::nominations<kubernetes::pod> nominated{};
+    kubernetes::pod wanted{};
 };
 
 int priority(json const& p)
@@ -620,14 +658,16 @@ way const sizes{"scheduler: schedule::image_size::kubernetes (podium: own, a nod
 
 cluster cluster_of(json const& c)
 {
-    near with;
+    kubernetes::affinity_to_pods with;
     for (auto const& n : c.value("namespaces", json::array()))
         with.namespaces[text(n.at("metadata"), "name")] = labels_of(n);
-    cluster out{.rules = default_profile{with, images{.sizes = schedule::image_size::kubernetes}}};
+    kubernetes::images_there images;
+    images.sizes = schedule::image_size::kubernetes;
+    cluster out{.rules = kubernetes::rules{with, images}};
     for (auto const& n : c.at("nodes"))
-        out.on.set(text(n.at("metadata"), "name"), node_of(n));
+        out.on.set(text(n.at("metadata"), "name"), shipped_node_of(n));
     for (auto const& p : c.value("pods", json::array()))
-        out.on.bind(text(p.at("spec"), "nodeName"), pod_of(p, {}));
+        out.on.bind(text(p.at("spec"), "nodeName"), shipped_pod_of(p));
     auto const promised = [&](json const& p) {
         return out.on.find(p.value("/status/nominatedNodeName"_json_pointer, std::string()));
     };
@@ -637,8 +677,8 @@ cluster cluster_of(json const& c)
     auto const uid = [](json const& p) { return text(p.at("metadata"), "uid"); };
     for (auto const& n : c.value("nominatedPods", json::array()))
         if (priority(n) >= priority(c.at("pod")) && uid(n) != uid(c.at("pod")))
-            out.nominated.others.emplace_back(promised(n).value(), pod_of(n, {}));
-    out.wanted = pod_of(c.at("pod"), {});
+            out.nominated.others.emplace_back(promised(n).value(), shipped_pod_of(n));
+    out.wanted = shipped_pod_of(c.at("pod"));
     return out;
 }
 
@@ -648,6 +688,10 @@ std::optional<mismatch> decision(json const& c)
     auto const table = r.explain(on, wanted, 0, nominated);
     if (table.decision != r.decide(on, wanted, 0, nominated))
         return mismatch{"the decision that follows from the table", "another one"};
+    schedule::scheduler<kubernetes::rules> s(on, r);
+    for (char const* const what : {"scanned", "remembered", "remembered again"})
+        if (s.decide(wanted, nominated) != table.decision)
+            return mismatch{"the decision that follows from the table", what};
 
     auto expected = c.at("expect");
     json got{{"feasible", json::array()}};
@@ -710,18 +754,18 @@ std::optional<mismatch> preemption(json const& c)
     for (auto const& b : budgets)
         allowed.push_back(b.value("/status/disruptionsAllowed"_json_pointer, std::int64_t{0}));
     auto const given = c.value("pods", json::array());
-    std::vector<pod> bound;
+    std::vector<kubernetes::pod> bound;
     bound.reserve(given.size());
-    std::vector<schedule::occupant<pod>> occupants;
+    std::vector<schedule::occupant<kubernetes::pod>> occupants;
     for (auto const& p : given) {
         auto const started = p.value("/status/startTime"_json_pointer, std::string());
-        schedule::occupant<pod> o{.node = on.find(text(p.at("spec"), "nodeName")).value(),
-            .pod = &bound.emplace_back(pod_of(p, {})),
+        schedule::occupant<kubernetes::pod> o{.node = on.find(text(p.at("spec"), "nodeName")).value(),
+            .pod = &bound.emplace_back(shipped_pod_of(p)),
             .priority = priority(p),
             .started = instant(started)};
         for (std::uint32_t b = 0; b < budgets.size(); ++b) {
             auto const selector = selector_of_pods(at(budgets[b], "/spec/selector"));
-            auto const& self = bound.back().resident;
+            auto const& self = bound.back().self;
             if (budgets[b].at("metadata").value("namespace", "default") == self.namespace_ &&
                 !self.labels.empty() && !selector.is_everything() && selector.matches(self.labels) &&
                 !at(budgets[b], "/status/disruptedPods").contains(text(p.at("metadata"), "name")))

@@ -22,6 +22,7 @@
 #include <podium/schedule/volumes.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -60,9 +61,10 @@ struct pod {
     std::string node_name{};  ///< the only node that will do; empty: any
     /// Of all containers together, or of the neediest init container, with overhead.
     resources requests{};
-    /// The same with 100m and 200 MiB for each container that asks for none: what scores assume that it takes. 0: `requests`.
-    std::int64_t assumed_cpu_milli = 0;
-    std::int64_t assumed_memory_bytes = 0;
+    /// The same with 100m and 200 MiB for each container that does not say: what scores assume that it takes. None:
+    /// `requests`.
+    std::optional<std::int64_t> assumed_cpu_milli{};
+    std::optional<std::int64_t> assumed_memory_bytes{};
     node_choice choice{};
     std::vector<toleration> tolerations{};
     std::vector<host_port> ports{};
@@ -78,11 +80,11 @@ namespace detail {
 
 [[nodiscard]] inline std::int64_t assumed_cpu(pod const& p)
 {
-    return p.assumed_cpu_milli != 0 ? p.assumed_cpu_milli : p.requests.cpu_milli;
+    return p.assumed_cpu_milli.value_or(p.requests.cpu_milli);
 }
 [[nodiscard]] inline std::int64_t assumed_memory(pod const& p)
 {
-    return p.assumed_memory_bytes != 0 ? p.assumed_memory_bytes : p.requests.memory_bytes;
+    return p.assumed_memory_bytes.value_or(p.requests.memory_bytes);
 }
 /// Pods without constraints are alike to spreading, whatever else they are.
 [[nodiscard]] inline spread_wish spread_of(pod const& p)
