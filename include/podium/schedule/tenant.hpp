@@ -8,12 +8,13 @@
 #include <podium/schedule/decision.hpp>
 #include <podium/schedule/snapshot.hpp>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -50,19 +51,79 @@ struct found_errors {
     return std::string(list) + "[" + std::to_string(i) + "]";
 }
 
-/// Ids unique, pods there, nodes there, and no more pods on a node than are bound to it. O(tenants + nodes).
+/// Numbers by id, for ids that live elsewhere: `id_of(number)` gives them. No allocation for each one.
+class id_index {
+public:
+    explicit id_index(std::size_t ids) : table_(std::bit_ceil(2 * ids + 2)) {}
+
+    [[nodiscard]] std::optional<std::uint32_t> find(std::string_view id, auto const& id_of) const
+    {
+        auto const& e = table_[place(id, id_of)];
+        return e.number == none ? std::nullopt : std::optional(e.number);
+    }
+    /// Whether the id is new; else it has this number from now on. O(1) amortised.
+    bool put(std::string_view id, std::uint32_t number, auto const& id_of)
+    {
+        auto& e = table_[place(id, id_of)];
+        bool const is_new = e.number == none;
+        e = {.hash = hash_of(id), .number = number};
+        if (is_new && 2 * ++size_ >= table_.size())
+            grow();
+        return is_new;
+    }
+
+private:
+    static constexpr auto none = static_cast<std::uint32_t>(-1);
+    struct entry {
+        std::uint32_t hash = 0;
+        std::uint32_t number = none;
+    };
+
+    static std::uint32_t hash_of(std::string_view id)
+    {
+        return static_cast<std::uint32_t>(std::hash<std::string_view>{}(id));
+    }
+    /// Where it is, or would be.
+    [[nodiscard]] std::size_t place(std::string_view id, auto const& id_of) const
+    {
+        auto const h = hash_of(id);
+        auto at = h & (table_.size() - 1);
+        while (table_[at].number != none && (table_[at].hash != h || id_of(table_[at].number) != id))
+            at = (at + 1) & (table_.size() - 1);
+        return at;
+    }
+    void grow()
+    {
+        std::vector<entry> wider(2 * table_.size());
+        for (auto const& e : table_)
+            if (e.number != none) {
+                auto at = e.hash & (wider.size() - 1);
+                while (wider[at].number != none)
+                    at = (at + 1) & (wider.size() - 1);
+                wider[at] = e;
+            }
+        table_ = std::move(wider);
+    }
+
+    std::vector<entry> table_;  ///< by hash, then by the next that is free; a power of two, half of it free
+    std::size_t size_ = 0;
+};
+
+/// Ids unique, pods there, nodes there, and no more pods on a node than are bound to it: then the positions of
+/// the tenants by id. O(tenants + nodes).
 template<class Pipeline>
-void check_tenants(snapshot<Pipeline> const& on,
+id_index check_tenants(snapshot<Pipeline> const& on,
     std::vector<tenant<typename Pipeline::pod_type>> const& tenants, found_errors& errors)
 {
-    std::unordered_set<std::string_view> ids;
+    id_index ids(tenants.size());
     std::vector<std::uint32_t> here(on.slots());
     for (std::size_t i = 0; i < tenants.size(); ++i) {
         auto const& t = tenants[i];
         auto const path = [&](char const* field) { return at_index("tenants", i) + field; };
         if (t.id.empty())
             errors.add(errc::invalid, "must not be empty", path(".id"));
-        else if (!ids.insert(t.id).second)
+        else if (!ids.put(
+                     t.id, static_cast<std::uint32_t>(i), [&](std::uint32_t n) -> auto& { return tenants[n].id; }))
             errors.add(errc::already_exists, "another tenant has this id", path(".id"));
         if (t.pod == nullptr)
             errors.add(errc::invalid, "must point to a pod", path(".pod"));
@@ -74,6 +135,7 @@ void check_tenants(snapshot<Pipeline> const& on,
             errors.add(
                 errc::invalid, "must be a node that it is bound to: fewer pods are bound there", path(".node"));
     }
+    return ids;
 }
 
 /// The node refuses the pod, with the words of it: "0/1 nodes are available: 1 Insufficient cpu."; else empty.

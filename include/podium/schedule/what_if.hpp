@@ -23,10 +23,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -142,22 +142,20 @@ public:
     using node_type = typename Pipeline::node_type;
     using pod_type = typename Pipeline::pod_type;
 
+    /// `ids` are the tenants', who outlive this.
     supposition(snapshot<Pipeline> copy, Pipeline const& by, schedule::options how,
-        std::vector<tenant<pod_type>> const& there, found_errors& found)
+        std::vector<tenant<pod_type>> const& there, id_index ids, found_errors& found)
         : fleet_(std::move(copy), by, how),
-          errors_(found)
+          errors_(found),
+          by_id_(std::move(ids)),
+          first_on_(fleet_.nodes().slots(), none)
     {
         all_.reserve(there.size());
-        for (auto const& t : there) {
-            if (t.node)
-                on_[*t.node].push_back(all_.size());
-            by_id_.emplace(t.id, all_.size());
-            all_.push_back({.id = t.id,
-                .pod = t.pod,
-                .node = t.node,
-                .priority = t.priority,
-                .from = t.node ? fleet_.nodes().name(*t.node) : std::string{}});
-        }
+        for (auto const& t : there)
+            all_.push_back({.id = t.id, .pod = t.pod, .node = t.node, .priority = t.priority});
+        for (auto p = all_.size(); p-- > 0;)
+            if (auto const slot = all_[p].node)
+                all_[p].next = std::exchange(first_on_[*slot], static_cast<std::uint32_t>(p));
     }
 
     [[nodiscard]] occupancy figures() const
@@ -178,8 +176,12 @@ public:
             auto const slot = find_node(c.names[i], at_index(path + ".names", i));
             if (!slot)
                 continue;
-            for (auto const p : std::exchange(on_[*slot], {}))
-                displace(all_[p], displacement::drained);
+            each_on(*slot, [&](person& p) {
+                leave(p, displacement::drained);
+                fleet_.unbind(c.names[i], *p.pod);
+            });
+            if (*slot < first_on_.size())
+                first_on_[*slot] = none;
             fleet_.remove(c.names[i]);
             std::erase(changed_, *slot);
         }
@@ -204,9 +206,11 @@ public:
     void make(add_pods<pod_type> const& c, std::string const& path)
     {
         each_name(c.id, c.count, path, ".id", [&](std::string const& id) {
-            if (!by_id_.emplace(id, all_.size()).second)
+            if (find_pod(id) != nullptr)
                 return false;
-            all_.push_back({.id = id, .pod = &c.pod, .priority = c.priority, .why = displacement::added});
+            auto const& own = added_.emplace_back(id);
+            by_id_.put(own, static_cast<std::uint32_t>(all_.size()), id_of());
+            all_.push_back({.id = own, .pod = &c.pod, .priority = c.priority, .why = displacement::added});
             return true;
         });
     }
@@ -224,11 +228,15 @@ public:
     void make(remove_pods const& c, std::string const& path)
     {
         each_pod(c.ids, path, [&](person& p) {
-            if (p.node)
-                std::erase(on_[*p.node], static_cast<std::size_t>(&p - all_.data()));
-            leave(p);
+            if (p.node) {
+                auto* to_it = &first_on_[*p.node];
+                while (&all_[*to_it] != &p)
+                    to_it = &all_[*to_it].next;
+                *to_it = p.next;
+                fleet_.unbind(std::string(fleet_.nodes().name(*p.node)), *p.pod);
+                p.node.reset();
+            }
             p.gone = true;
-            by_id_.erase(p.id);
         });
     }
 
@@ -253,7 +261,11 @@ public:
         out.reserve(homeless.size());
         for (auto const i : homeless) {
             auto& p = all_[i];
-            fate f{.id = p.id, .why = p.why, .from = p.from, .refusal = p.refusal};
+            fate f{.id = std::string(p.id), .why = p.why};
+            if (p.left != none) {
+                f.from = std::move(left_[p.left].from);
+                f.refusal = std::move(left_[p.left].refusal);
+            }
             f.decision = fleet_.place(*p.pod);
             p.node = f.decision.node;
             f.to = fleet_.name(f.decision);
@@ -265,16 +277,23 @@ public:
     }
 
 private:
+    static constexpr auto none = static_cast<std::uint32_t>(-1);
+
+    /// Small, since there is one for each tenant, and few of them go anywhere.
     struct person {
-        std::string id{};
+        std::string_view id{};
         pod_type const* pod = nullptr;
         std::optional<std::uint32_t> node{};
         std::int32_t priority = 0;
-        std::string from{};
+        std::uint32_t next = none;  ///< after this one on its node
+        std::uint32_t left = none;  ///< the number of its departure
         displacement why = displacement::waiting;
-        std::string refusal{};
         bool changed = false;
         bool gone = false;
+    };
+    struct departure {
+        std::string from{};
+        std::string refusal{};
     };
 
     [[nodiscard]] std::optional<std::uint32_t> find_node(std::string const& name, std::string path)
@@ -302,21 +321,32 @@ private:
     void each_pod(std::vector<std::string> const& ids, std::string const& path, auto&& with)
     {
         for (std::size_t i = 0; i < ids.size(); ++i)
-            if (auto const found = by_id_.find(ids[i]); found != by_id_.end())
-                with(all_[found->second]);
+            if (auto* const p = find_pod(ids[i]))
+                with(*p);
             else
                 errors_.add(errc::not_found, "there is no pod of this id then", at_index(path + ".ids", i));
     }
 
-    void leave(person& p)
+    [[nodiscard]] auto id_of() const
     {
-        if (p.node)
-            fleet_.unbind(std::string(fleet_.nodes().name(*p.node)), *p.pod);
-        p.node.reset();
+        return [this](std::uint32_t p) { return all_[p].id; };
     }
-    void displace(person& p, displacement why)
+    [[nodiscard]] person* find_pod(std::string_view id)
     {
-        leave(p);
+        auto const p = by_id_.find(id, id_of());
+        return p && !all_[*p].gone ? &all_[*p] : nullptr;
+    }
+    void each_on(std::uint32_t slot, auto&& with)
+    {
+        for (auto p = slot < first_on_.size() ? first_on_[slot] : none; p != none; p = all_[p].next)
+            with(all_[p]);
+    }
+    /// It has no node any more; it is still bound there.
+    void leave(person& p, displacement why, std::string refusal = {})
+    {
+        p.left = static_cast<std::uint32_t>(left_.size());
+        left_.push_back({.from = fleet_.nodes().name(*p.node), .refusal = std::move(refusal)});
+        p.node.reset();
         p.why = why;
     }
 
@@ -324,22 +354,21 @@ private:
     void readmit(std::uint32_t slot, bool all)
     {
         std::vector<std::size_t> asked;
-        for (auto const p : on_[slot])
-            if (all || all_[p].changed)
-                asked.push_back(p);
+        each_on(slot, [&](person const& p) {
+            if (all || p.changed)
+                asked.push_back(static_cast<std::size_t>(&p - all_.data()));
+        });
         most_important_first(asked);
         auto const name = fleet_.nodes().name(slot);
         for (auto const i : asked)
             fleet_.unbind(name, *all_[i].pod);
         for (auto const i : asked) {
             auto& p = all_[i];
-            p.refusal = refused_at(fleet_.rules(), fleet_.nodes(), *p.pod, slot);
-            if (p.refusal.empty()) {
+            auto refusal = refused_at(fleet_.rules(), fleet_.nodes(), *p.pod, slot);
+            if (refusal.empty())
                 fleet_.bind(name, *p.pod);
-            } else {
-                p.node.reset();
-                p.why = displacement::no_longer_fits;
-            }
+            else
+                leave(p, displacement::no_longer_fits, std::move(refusal));
         }
     }
     void most_important_first(std::vector<std::size_t>& pods) const
@@ -352,9 +381,11 @@ private:
     scheduler<Pipeline> fleet_;
     found_errors& errors_;
     std::vector<person> all_{};
-    std::unordered_map<std::string, std::size_t> by_id_{};
-    std::unordered_map<std::uint32_t, std::vector<std::size_t>> on_{};  ///< by slot; never walked
-    std::vector<std::uint32_t> changed_{};                              ///< slots
+    std::deque<std::string> added_{};  ///< ids that are no tenant's
+    std::vector<departure> left_{};
+    id_index by_id_;                          ///< of those who are gone too, until another has the id
+    std::vector<std::uint32_t> first_on_{};   ///< by slot; the others follow in the order of the tenants
+    std::vector<std::uint32_t> changed_{};    ///< slots
 };
 
 }  // namespace detail
@@ -372,11 +403,11 @@ template<class Pipeline>
     std::vector<change<Pipeline>> const& changes, schedule::options how = {})
 {
     detail::found_errors errors;
-    detail::check_tenants(nodes, tenants, errors);
+    auto ids = detail::check_tenants(nodes, tenants, errors);
     if (errors.all)
         return *std::move(errors.all);
 
-    detail::supposition<Pipeline> then(std::move(nodes), rules, how, tenants, errors);
+    detail::supposition<Pipeline> then(std::move(nodes), rules, how, tenants, std::move(ids), errors);
     outlook out{.before = then.figures()};
     for (std::size_t i = 0; i < changes.size(); ++i)
         std::visit([&](auto const& c) { then.make(c, detail::at_index("changes", i)); }, changes[i]);
