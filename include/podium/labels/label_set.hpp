@@ -285,8 +285,10 @@ public:
     label_filter(label_pool const& pool, selector s) : names_(&pool), selector_(std::move(s))
     {
         auto const& all = selector_.requirements();
+        for (auto const& r : all)
+            needed_ += r.needs_key();
         if (selector_.is_nothing() || all.size() > 16)
-            return;  // asks the selector each time
+            return;  // no table: compares text each time
         effect_.resize(pool.names_.label_limit());
         for (std::size_t i = 0; i < all.size(); ++i) {
             auto const bit = static_cast<std::uint16_t>(1u << i);
@@ -303,7 +305,8 @@ public:
     }
 
     /// What the selector says of these labels. One look-up for each label; allocates nothing. Labels that
-    /// came into the pool later are compared as text.
+    /// came into the pool later, and all of them if the selector has more than 16 requirements, are compared
+    /// as text.
     [[nodiscard]] bool matches(label_set const& s) const
     {
         // The largest number is the last. A set of more than ten says 0 here, which is in every table.
@@ -319,11 +322,32 @@ private:
     [[nodiscard]] bool matches_slowly(label_set const& s) const
     {
         if (!s.many_ || s.many_->back() >= effect_.size())
-            return selector_.matches(names_->as_text(s));
+            return matches_text(s);
         unsigned seen = 0;
         for (auto const l : *s.many_)
             seen |= effect_[l];
         return seen == wanted_;
+    }
+    /// Label by label, for a set has no look-up by key: O(m log n) for m labels and n requirements.
+    [[nodiscard]] bool matches_text(label_set const& s) const
+    {
+        if (selector_.is_nothing())
+            return false;
+        struct by_key {
+            bool operator()(requirement const& r, std::string_view key) const { return r.key() < key; }
+            bool operator()(std::string_view key, requirement const& r) const { return key < r.key(); }
+        };
+        auto const& all = selector_.requirements();
+        std::size_t met = 0;
+        for (auto const& [key, value] : names_->as_text(s)) {
+            auto const [first, last] = std::equal_range(all.begin(), all.end(), key, by_key{});
+            for (auto r = first; r != last; ++r) {
+                if (!r->matches_value(value))
+                    return false;
+                met += r->needs_key();
+            }
+        }
+        return met == needed_;
     }
 
     label_pool const* names_;
@@ -332,6 +356,7 @@ private:
     // fulfilled and unbroken must come out as `wanted_`.
     std::vector<std::uint16_t> effect_{};
     std::uint16_t wanted_ = 0;
+    std::size_t needed_ = 0;  // requirements that want a label
 };
 
 static_assert(LabelSet<label_pool::text>);
