@@ -297,7 +297,8 @@ TEST_CASE("agent: $(NAME) stands for what came before, $$ for a dollar sign, any
     };
     for (auto const& r : {row{"$(A)/x", "one/x"}, row{"$(LATER)", "$(LATER)"}, row{"$$(A)", "$(A)"},
              row{"$$$(A)", "$one"}, row{"$A", "$A"}, row{"$(A", "$(A"}, row{"$", "$"}, row{"$()", "$()"},
-             row{"$(MY_DB_SERVICE_HOST):$(POD_IP)", "127.1.240.1:127.1.0.9"}, row{"$($(A))", "$($(A))"}}) {
+             row{"$(MY_DB_SERVICE_HOST):$(POD_IP)", "127.1.240.1:127.1.0.9"}, row{"$($(A))", "$($(A))"},
+             row{"$(A)$$($(A)$($(A", "one$(one$($(A"}, row{"$()$(A)", "$()one"}}) {
         CAPTURE(r.text);
         scene s;
         s.env("A", "one");
@@ -305,6 +306,12 @@ TEST_CASE("agent: $(NAME) stands for what came before, $$ for a dollar sign, any
         s.env("LATER", "two");
         CHECK(s.value("X") == r.value);
     }
+    std::string unclosed;
+    for (int i = 0; i < 1'000'000; ++i)
+        unclosed += "$(";
+    scene hostile;
+    hostile.env("X", unclosed);
+    CHECK(hostile.value("X") == unclosed);
     scene s;
     s.env("PORT", "80");
     s.main().command = {"/bin/web", "--listen=$(POD_IP):$(PORT)"};

@@ -92,6 +92,7 @@ template<class Look>
 {
     std::string out;
     out.reserve(text.size());
+    std::size_t next_close = 0;  // looked for once, however many are never closed
     for (std::size_t at = 0; at < text.size(); ++at) {
         if (text[at] != '$' || at + 1 == text.size()) {
             out += text[at];
@@ -102,7 +103,9 @@ template<class Look>
             ++at;
             continue;
         }
-        auto const close = text[at + 1] == '(' ? text.find(')', at + 2) : std::string_view::npos;
+        if (text[at + 1] == '(' && next_close < at + 2)
+            next_close = text.find(')', at + 2);
+        auto const close = text[at + 1] == '(' ? next_close : std::string_view::npos;
         if (close == std::string_view::npos) {
             out += '$';
             continue;
