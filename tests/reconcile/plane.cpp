@@ -211,6 +211,21 @@ TEST_CASE("plane: a store that fails is tried again with back-off, and the key i
     CHECK(p.take_failures().empty());
 }
 
+TEST_CASE("plane: at both ends of time a failure waits, and overflows nothing")
+{
+    for (auto const now : {time_point::min(), podium::never}) {
+        scripted_store s;
+        s.refuse_with = podium::errc::unavailable;
+        s.refusals = 1;
+        plane p({}, {});
+        put(s, {{"a", "x", {}, {}}, 1});
+        auto const wake = reconcile::settle(p, s, now);
+        CHECK(wake.value_or(podium::never) == podium::later(now, std::chrono::milliseconds(5)));
+        (void)reconcile::settle(p, s, podium::never);
+        CHECK(s.get<crew>("x", "a")->done == 1);
+    }
+}
+
 TEST_CASE("plane: a plan too big for the store goes in cut groups, each a state to go on from")
 {
     reconcile::memory_store s;

@@ -359,7 +359,7 @@ private:
         ++stats_.failures;
         if (failures_.size() < max_failures)
             failures_.push_back({item.controller, item.which, std::move(why)});
-        queue_.add_at(item, now + limiter_.when(item, now));
+        queue_.add_at(item, later(now, limiter_.when(item, now)));
         queue_.done(item);
     }
 
