@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <limits>
 #include <random>
+#include <string>
 
 using podium::int_or_percent;
 using podium::rounding;
@@ -40,6 +41,12 @@ TEST_CASE("core: only percentages are text")
         {"", "%", "5", "5%%", "5 %", " 5%", "5.5%", "-%", "+-5%", "abc%", "9223372036854775808%"}) {
         CAPTURE(text);
         CHECK_FALSE(int_or_percent::parse_percent(text));
+    }
+    for (auto const& text : {std::string(10'000'000, '9') + '%', std::string(10'000'000, '%'),
+             std::string("5%\0", 3), std::string("5\0%", 3), std::string("\xc3\x28%")}) {
+        auto const r = int_or_percent::parse_percent(text);
+        REQUIRE_FALSE(r);
+        CHECK(r.error().text().size() < 200);
     }
     CHECK(to_string(int_or_percent::percent(25)) == "25%");
     CHECK(to_string(int_or_percent(3)) == "3");

@@ -62,3 +62,20 @@ TEST_CASE("core: an error about a name does not repeat the name")
     REQUIRE_FALSE(r);
     CHECK(r.error().text().find("s3cr3t") == std::string::npos);
 }
+
+TEST_CASE("core: hostile text is no name, and the error about it is short")
+{
+    std::size_t const many = 10'000'000;
+    for (auto const rule : {names::dns1123_label, names::dns1123_subdomain, names::dns1035_label,
+             names::wildcard_dns1123_subdomain, names::label_key, names::label_value, names::config_map_key,
+             names::env_var_name, names::percent, names::port_name})
+        for (auto const& text : {std::string(many, '.'), std::string(many, '/'),
+                 "a\n" + std::string(many, 'a'), std::string(many, '*'), std::string("a\0", 2),
+                 std::string(1, '\0'), std::string("\xc3\x28"), std::string("a\xff")}) {
+            CAPTURE(text.substr(0, 10));
+            auto const r = rule(text);
+            REQUIRE_FALSE(r);
+            CHECK(r.error().code == podium::errc::invalid);
+            CHECK(r.error().text().size() < 500);
+        }
+}

@@ -113,6 +113,39 @@ TEST_CASE("labels: as many labels and selectors as anyone sends are found, each 
     }
 }
 
+TEST_CASE("labels: hostile labels are indexed like others; of a key that stands twice the first counts")
+{
+    std::string const big(10'000'000, 'k'), nul(1, '\0'), not_text("\xc3\x28");
+    label_map const hostile{{big, big}, {nul, not_text}, {not_text, nul}, {"", ""}, {"a", "1"}};
+    labels::object_index<int> objects;
+    CHECK(objects.put(1, hostile, big));
+    CHECK(!objects.put(1, hostile, nul));
+    CHECK(objects.select(big, selector::everything()).empty());
+    CHECK(objects.select(nul, selector::parse("a=1").value()) == std::vector{1});
+    labels::selector_index<int> selectors;
+    selectors.put(1, selector::parse("a=1,!b").value(), not_text);
+    selectors.put(2, selector::parse("a").value(), not_text);
+    CHECK(selectors.match(not_text, hostile) == std::vector{1, 2});
+
+    std::vector<std::pair<std::string, std::string>> twice;
+    for (int i = 0; i < 20'000; ++i)
+        twice.emplace_back("a", std::to_string(i));
+    for (auto const* const wanted : {"a=0", "a<1", "a"}) {
+        CAPTURE(wanted);
+        objects.put(2, twice);
+        CHECK(objects.select("", selector::parse(wanted).value()) == std::vector{2});
+        CHECK(objects.select("", selector::parse("a=19999").value()).empty());
+        std::reverse(twice.begin(), twice.end());
+        objects.put(2, twice);
+        CHECK(objects.select("", selector::parse("a=19999").value()) == std::vector{2});
+        CHECK(objects.select("", selector::parse("a=0").value()).empty());
+        std::reverse(twice.begin(), twice.end());
+    }
+    selectors.put(3, selector::parse("a=0").value());
+    selectors.put(4, selector::parse("a=7").value());
+    CHECK(selectors.match(twice) == std::vector{3});
+}
+
 TEST_SUITE("property")
 {
     TEST_CASE("labels::object_index: as looking at every object, after any changes")

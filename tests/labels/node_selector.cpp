@@ -54,3 +54,26 @@ TEST_CASE("labels: a wrong term matters only if no other term matches")
         std::vector<node_selector_term>{{.match_expressions = {slow}}, {.match_expressions = {wrong}}});
     CHECK_FALSE(lost.matches_node(ssd, "node-1").has_value());
 }
+
+TEST_CASE("labels: a hostile node selector says what is wrong, and matches nothing by it")
+{
+    auto const long_text = std::string(10'000'000, 'a');
+    for (auto const& text :
+        {long_text, std::string("a\0", 2), std::string("\xc3\x28"), std::string("((((")}) {
+        node_selector const s(
+            std::vector<node_selector_term>{{.match_expressions = {{text, op::in, {"a"}},
+                                                 {"disk", op::in, {text}}, {"cores", op::gt, {text}}}}});
+        auto const all = s.valid();
+        REQUIRE_FALSE(all);
+        CHECK(all.error().path == "nodeSelectorTerms[0].matchExpressions[0].key");
+        CHECK(all.error().text().size() < 3000);
+        CHECK_FALSE(s.matches_node(ssd, "node-1").has_value());
+        CHECK(matches({{.match_fields = {{"metadata.name", op::not_in, {text}}}}}));
+    }
+    std::vector<node_selector_term> many(100'000);
+    for (auto& term : many)
+        term.match_expressions = {{"disk", op::in, {"hdd"}}};
+    CHECK_FALSE(matches(many));
+    many.back().match_expressions[0].values = {"ssd"};
+    CHECK(matches(many));
+}

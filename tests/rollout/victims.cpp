@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <doctest/doctest.h>
+#include <limits>
+#include <optional>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 using namespace std::chrono_literals;
@@ -79,6 +83,29 @@ TEST_CASE("rollout: neighbours are the active pods of one node")
     CHECK(pods[0].pods_on_node == 3);
     CHECK(pods[1].pods_on_node == 1);
     CHECK(pods[2].pods_on_node == 3);
+}
+
+TEST_CASE("rollout: victims are ranked at both ends of time, by hostile texts too")
+{
+    std::string const long_uid(10'000'000, 'u'), nul(1, '\0');
+    for (auto const at : {time_point::min(), time_point{}, time_point::max()}) {
+        std::vector<candidate> pods;
+        for (auto const uid : {std::string_view(long_uid), std::string_view(nul), std::string_view("\xff")})
+            for (auto const since : {time_point::min(), time_point{}, time_point::max()})
+                for (bool const ready : {true, false})
+                    pods.push_back({.uid = uid,
+                        .node = nul,
+                        .ready_since = ready ? std::optional(since) : std::nullopt,
+                        .restarts = ready ? 0 : std::numeric_limits<std::int32_t>::min(),
+                        .created_at = since});
+        rollout::rank_victims(pods, at);
+        CHECK_FALSE(pods.front().ready_since.has_value());
+        CHECK(pods.back().ready_since.has_value());
+        for (std::size_t i = 1; i < pods.size(); ++i)
+            CHECK_FALSE(rollout::goes_before(pods[i], pods[i - 1], at));
+    }
+    CHECK(rollout::deletion_cost(std::string(10'000'000, '9')) == 0);
+    CHECK(rollout::deletion_cost(std::string("1\0", 2)) == 0);
 }
 
 TEST_SUITE("property")
