@@ -60,7 +60,8 @@ int main()
     must(grown.todo.scale_to == 4, "autoscale");
 
     traffic::round_robin turn;
-    (void)turn;
+    std::vector<traffic::candidate> const endpoints{{.slot = 7}, {.slot = 8}};
+    must(turn.pick(endpoints).index != turn.pick(endpoints).index, "traffic");
 
     rollout::workspace room;
     std::vector<rollout::replica_set> const none;
