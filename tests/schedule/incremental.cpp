@@ -4,7 +4,10 @@
 #include <podium/schedule/kubernetes.hpp>
 #include <podium/schedule/scheduler.hpp>
 
+#include <algorithm>
+#include <cstdint>
 #include <doctest/doctest.h>
+#include <optional>
 #include <random>
 #include <string>
 #include <utility>
@@ -129,6 +132,38 @@ struct world {
     }
 };
 
+/// The best of these nodes, picked from the table of all.
+schedule::decision picked(schedule::explanation const& all, std::vector<std::uint32_t> const& slots)
+{
+    schedule::decision d;
+    schedule::detail::refusal_counts counts;
+    for (auto const& row : all.nodes) {
+        if (!std::binary_search(slots.begin(), slots.end(), row.node))
+            continue;
+        ++d.nodes;
+        kubernetes::rules::refusal first;
+        for (auto const& why : row.reasons)
+            if (why.plugin == row.reasons.front().plugin) {
+                first.plugin = why.plugin;
+                first.codes |= std::uint64_t{1} << why.code;
+            }
+        counts.add(first, 1);
+        if (!row.reasons.empty())
+            continue;
+        ++d.feasible;
+        if (d.node && row.score == d.score)
+            ++d.best;
+        if (!d.node || row.score > d.score) {
+            d.node = row.node;
+            d.score = row.score;
+            d.scores = row.scores;
+            d.best = 1;
+        }
+    }
+    d.refused = counts.all();
+    return d;
+}
+
 }  // namespace
 
 TEST_SUITE_BEGIN("property");
@@ -184,6 +219,14 @@ TEST_CASE("schedule: what is remembered equals the full evaluation, after any ev
             if (w.one_in(8))
                 pod.self.labels["statefulset.kubernetes.io/pod-name"] = std::to_string(event);
             auto const full = rules.decide(s.nodes(), pod);
+            if (w.one_in(4)) {
+                std::vector<std::uint32_t> some;  // also where there is no node, and beyond
+                auto const rarity = 1 + random_bits::result_type(w.below(6));
+                for (std::uint32_t slot = 0; slot < s.nodes().slots() + 3; ++slot)
+                    if (w.one_in(rarity))
+                        some.push_back(slot);
+                REQUIRE(s.decide_among(pod, some) == picked(rules.explain(s.nodes(), pod), some));
+            }
             REQUIRE(s.decide(pod) == full);
             if (event % 5 == 0) {
                 auto const many = s.place(pod, 1 + w.random() % 4);
