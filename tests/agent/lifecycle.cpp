@@ -561,6 +561,39 @@ TEST_CASE("agent: a new agent goes on counting restarts, and counts what ran bef
     CHECK(once.status().phase == model::pod_phase::failed);
 }
 
+TEST_CASE(
+    "agent: pods that a new agent starts again together do not check together; a fresh one waits for nobody")
+{
+    auto main = named("m");
+    main.readiness_probe = model::probe{};  // every 10 s
+    auto fresh = pod_of({}, {main});
+    auto const first_check = [](model::pod const& p) {
+        bench b(p);
+        CHECK(b.step() == "run 0.1");
+        if (b.starts(0) == "check 0.1 readiness")
+            return b.now;
+        b.now = b.wake_at;
+        CHECK(b.step() == "check 0.1 readiness");
+        return b.now;
+    };
+    CHECK(first_check(fresh) == time_point{1h});
+    std::vector<time_point> checks;
+    for (int i = 0; i < 8; ++i) {
+        bench before(fresh);
+        before.step();
+        before.starts(0);
+        auto again = fresh;
+        again.metadata.name = "web-" + std::to_string(i);
+        again.status = before.status();
+        checks.push_back(first_check(again));
+        CHECK(checks.back() == first_check(again));
+        CHECK(checks.back() >= time_point{1h});
+        CHECK(checks.back() < time_point{1h + 10s});
+    }
+    std::sort(checks.begin(), checks.end());
+    CHECK(std::adjacent_find(checks.begin(), checks.end()) == checks.end());
+}
+
 TEST_CASE("agent: the status tells the pod's whole story in Kubernetes' words")
 {
     auto p = pod_of({}, {named("m")});
