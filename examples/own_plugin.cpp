@@ -1,5 +1,5 @@
-// Three plugins of one's own on a game studio's types: players get the GPU host with the least latency to their region, of
-// a generation that runs the game, with a licence seat left; and whoever gets none is told what the hosts lack.
+// Three plugins of one's own on a game studio's types: players get the nearest GPU host whose generation runs
+// the game and that has a licence seat left; whoever gets none is told what the hosts lack.
 #include <podium/schedule.hpp>
 
 #include <iostream>
@@ -51,7 +51,8 @@ int main()
     schedule::scheduler<rules> studio;
     studio.set("oslo", {{{"north", 10}, {"south", 60}}, 5, 2});
     studio.set("rome", {{{"north", 60}, {"south", 10}}, 3, 1});
-    for (session const& s : {session{"north"}, session{"south"}, session{"south"}, session{"north", 4}, session{"west"}})
+    for (session const& s :
+        {session{"north"}, session{"south"}, session{"south"}, session{"north", 4}, session{"west"}})
         if (auto const d = studio.place(s); d.node)
             std::cout << s.region << ": " << studio.name(d) << ", score " << d.score << '\n';
         else

@@ -167,7 +167,8 @@ TEST_SUITE("property")
                 bool const confirmed = f.pods.find(key) != nullptr && f.pods.find(key)->confirmed;
                 switch (random() % 6) {
                 case 0:
-                    REQUIRE(f.pods.assume(f.s, key, node, {size}) == model.try_emplace(key, node, size).second);
+                    REQUIRE(
+                        f.pods.assume(f.s, key, node, {size}) == model.try_emplace(key, node, size).second);
                     break;
                 case 1:
                     f.pods.confirm(f.s, key, node, {size});

@@ -27,12 +27,16 @@ using spreading = schedule::pipeline<machine, match, schedule::filters<fit>,
     schedule::scores<schedule::weighted<schedule::least_allocated<cores, ram>>>>;
 using packing = schedule::pipeline<machine, match, schedule::filters<fit>,
     schedule::scores<schedule::weighted<schedule::most_allocated<cores, ram>>>>;
-using by_cores_alone = schedule::pipeline<machine, match, schedule::filters<schedule::fit<cores>>, schedule::scores<>>;
+using by_cores_alone =
+    schedule::pipeline<machine, match, schedule::filters<schedule::fit<cores>>, schedule::scores<>>;
 using fleet = schedule::profiles<spreading, packing, by_cores_alone>;
 
 static_assert(schedule::Binds<fleet, match>);
 
-fleet three() { return fleet({"default"}, {"batch"}, {"careless"}); }
+fleet three()
+{
+    return fleet({"default"}, {"batch"}, {"careless"});
+}
 
 }  // namespace
 
@@ -111,7 +115,9 @@ TEST_SUITE("property")
                 std::string const node(1, static_cast<char>('a' + below(7)));
                 match const pod{below(4), below(4)};
                 switch (below(6)) {
-                case 0: each([what = machine{below(12), below(12)}, &node](auto& s) { s.set(node, what); }); break;
+                case 0:
+                    each([what = machine{below(12), below(12)}, &node](auto& s) { s.set(node, what); });
+                    break;
                 case 1: each([&](auto& s) { s.remove(node); }); break;
                 case 2:
                     if (!bound.empty()) {
@@ -124,7 +130,10 @@ TEST_SUITE("property")
                 auto const all = std::vector{a.decide(pod), b.decide(pod), c.decide(pod)};
                 for (std::size_t i = 0; i < all.size(); ++i) {
                     REQUIRE(f.decide(f.names()[i], pod) == all[i]);
-                    REQUIRE(f.name(all[i]) == (i == 0 ? a.name(all[i]) : i == 1 ? b.name(all[i]) : c.name(all[i])));
+                    REQUIRE(f.name(all[i]) ==
+                        (i == 0          ? a.name(all[i])
+                                : i == 1 ? b.name(all[i])
+                                         : c.name(all[i])));
                 }
                 auto const by = random() % 3;
                 auto const d = f.place(f.names()[by], pod).value();

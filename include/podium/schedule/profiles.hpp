@@ -2,17 +2,18 @@
 /// Profiles: several sets of rules over one cluster, of which each pod chooses one by name.
 ///
 ///     schedule::profiles<spreading, packing> fleet({"default"}, {"batch"});
-///     fleet.set("oslo", {.cores = 8});                          // all profiles see all nodes and pods
-///     if (auto const d = fleet.place("batch", job); !d)
-///         std::cout << d.error().text();                        // no profile 'batsh': there are 'default', 'batch'
+///     fleet.set("oslo", {.cores = 8});                // all profiles see all nodes and pods
+///     if (auto const d = fleet.place("batsh", job); !d)
+///         std::cout << d.error().text();              // no profile 'batsh': there are 'default', 'batch'
 ///     else if (d->node)
 ///         std::cout << fleet.name(*d);
 ///
-/// Each profile is a scheduler with columns of its own (what one set of rules never reads costs nothing in it), fed by the
-/// same events in the same order. So a slot means the same node in all of them, and a bind costs as often as there are
-/// profiles.
+/// Each profile is a scheduler with columns of its own (what one set of rules never reads costs nothing in
+/// it), fed by the same events in the same order. So a slot means the same node in all of them, and a bind
+/// costs as often as there are profiles.
 ///
-/// Source: kube-scheduler v1.35, `profiles` of its configuration and pkg/scheduler/profile (there `spec.schedulerName`).
+/// Source: kube-scheduler v1.35, `profiles` of its configuration and pkg/scheduler/profile (there
+/// `spec.schedulerName`).
 
 #include <podium/core/result.hpp>
 #include <podium/schedule/scheduler.hpp>
@@ -57,7 +58,9 @@ public:
     /// The fold of changes; see `snapshot`. All profiles see them.
     std::uint32_t set(std::string_view node, node_type const& what)
     {
-        return std::apply([&](auto& first, auto&... rest) { return (rest.set(node, what), ..., first.set(node, what)); }, all_);
+        return std::apply(
+            [&](auto& first, auto&... rest) { return (rest.set(node, what), ..., first.set(node, what)); },
+            all_);
     }
     void remove(std::string_view node)
     {
@@ -72,26 +75,30 @@ public:
         each([&](auto& s) { s.unbind(node, pod); });
     }
 
-    /// Where the pod would go by that profile; `errc::not_found` when there is none of that name. Binds nothing.
+    /// Where the pod would go by that profile; `errc::not_found` when there is none of that name. Binds
+    /// nothing.
     [[nodiscard]] result<decision> decide(
         std::string_view by, pod_type const& pod, nominations<pod_type> const& nominated = {})
     {
         return with<decision>(all_, by, [&](auto& s) { return s.decide(pod, nominated); });
     }
     /// Decides and binds, in all profiles.
-    result<decision> place(std::string_view by, pod_type const& pod, nominations<pod_type> const& nominated = {})
+    result<decision> place(
+        std::string_view by, pod_type const& pod, nominations<pod_type> const& nominated = {})
     {
         auto d = decide(by, pod, nominated);
         if (d && d->node)
             bind(name(*d), pod);
         return d;
     }
-    [[nodiscard]] result<explanation> explain(std::string_view by, pod_type const& pod, std::uint32_t from = 0) const
+    [[nodiscard]] result<explanation> explain(
+        std::string_view by, pod_type const& pod, std::uint32_t from = 0) const
     {
         return with<explanation>(all_, by, [&](auto const& s) { return s.explain(pod, from); });
     }
     /// `d` was made by that profile.
-    [[nodiscard]] result<std::string> summary(std::string_view by, decision const& d, pod_type const& pod) const
+    [[nodiscard]] result<std::string> summary(
+        std::string_view by, decision const& d, pod_type const& pod) const
     {
         return with<std::string>(all_, by, [&](auto const& s) { return s.summary(d, pod); });
     }
