@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -45,8 +46,77 @@ static_assert(!schedule::detail::HasScore<wordy, at, guests>);
 static_assert(!schedule::detail::HasFilter<snug, at, guests>);
 static_assert(!schedule::detail::HasName<wordy>);
 
+// A score that rounds on its own, members that are optional and wrong: told from those that are not there.
+struct exact {
+    static double score(seats const& s, guests const& g);
+    static int normalize(std::int64_t raw);
+    static int prepare(std::string const& pod);
+    static int indifferent(guests const& g);
+};
+struct sealed final : snug {};
+static_assert(!schedule::detail::HasScore<exact, at, guests>);
+static_assert(!schedule::detail::HasNormalize<exact> && schedule::detail::NamesNormalize<exact>);
+static_assert(!schedule::detail::HasNormalize<snug> && !schedule::detail::NamesNormalize<snug>);
+static_assert(!schedule::detail::NamesNormalize<sealed>);
+static_assert(!schedule::detail::HasPrepare<exact, guests> && schedule::detail::NamesPrepare<exact>);
+static_assert(!schedule::detail::HasIndifferent<exact, guests> && schedule::detail::NamesIndifferent<exact>);
+
 using rules = schedule::pipeline<seats, guests, schedule::filters<enough>,
     schedule::scores<schedule::weighted<snug, 3>>>;
+
+/// The least ledger, for a plugin that looks at many nodes; and near misses.
+struct counted {
+    using overview = int;
+    static int survey(auto const& nodes, guests const& g);
+    static bool filter(seats const& s, guests const& g, int known);
+    static bool alone(auto const& nodes, guests const& g);
+
+    template<class Nodes>
+    struct ledger {
+        using key = int;
+        static key key_of(counted const&, Nodes const&, guests const&);
+        static std::uint64_t stamp(Nodes const&);
+        ledger(counted const&, Nodes&, key);
+        void touch(counted const&, Nodes const&, std::uint32_t, bool, std::vector<std::uint32_t>&);
+        bool stale(Nodes const&) const;
+        std::uint32_t place(std::uint32_t) const;
+        std::size_t places() const;
+        schedule::verdict filter(counted const&, std::uint32_t) const;
+        void open();
+        void admit(std::uint32_t, std::uint32_t);
+        void close();
+    };
+};
+using nodes = schedule::snapshot<rules>;
+using least = counted::ledger<nodes>;
+struct tells_no_moves : least {
+    using least::least;
+    void touch(counted const&, nodes const&, std::uint32_t, bool);
+};
+struct forgets_places : least {
+    using least::least;
+    void places() const;
+};
+struct incomparable : least {
+    struct key {};
+    static key key_of(counted const&, nodes const&, guests const&);
+    incomparable(counted const&, nodes&, key);
+};
+struct from_nothing : least {};
+template<class L>
+inline constexpr bool fits = schedule::Ledger<L, counted, nodes, guests>;
+static_assert(fits<least>);
+static_assert(!fits<tells_no_moves>);
+static_assert(!fits<forgets_places>);
+static_assert(!fits<incomparable>);
+static_assert(!fits<from_nothing>);
+static_assert(schedule::detail::HasLedger<counted, nodes> && schedule::detail::NamesLedger<counted>);
+struct no_template : snug {
+    struct ledger {};
+};
+static_assert(!schedule::detail::HasLedger<no_template, nodes> && schedule::detail::NamesLedger<no_template>);
+static_assert(schedule::detail::HasAlone<counted, nodes, guests> && schedule::detail::NamesAlone<counted>);
+static_assert(!schedule::detail::NamesAlone<snug> && !schedule::detail::NamesLedger<snug>);
 
 // A plugin that is not named costs nothing, and neither do those without settings.
 static_assert(std::is_empty_v<schedule::pipeline<seats, guests, schedule::filters<enough>,
@@ -80,6 +150,7 @@ TEST_CASE("schedule: scores scale by the largest")
 {
     CHECK(schedule::by_most(3, {0, 7}) == 42);
     CHECK(schedule::by_most(0, {0, 0}) == 0);
+    CHECK(schedule::by_most(-3, {-5, 7}) == 0);
     CHECK(schedule::by_most_reversed(3, {0, 7}) == 58);
     CHECK(schedule::by_most_reversed(0, {0, 0}) == 100);
 }

@@ -26,7 +26,6 @@ namespace podium::inline v0::schedule::detail {
 template<class P, class Nodes, class Request>
 class kept_ledger {
     using ledger = typename P::template ledger<Nodes>;
-    static_assert(Ledger<ledger, P, Nodes, Request>, "podium: a plugin's `ledger` lacks what schedule::Ledger asks for");
 
 public:
     using key = typename ledger::key;
@@ -42,9 +41,9 @@ public:
     {
         if (version_ == on.version())
             return;
-        if (version_ && !ledger_.stale(on) && on.version() - *version_ <= on.slots() && on.touched_since(*version_, [&](auto t) {
-                ledger_.touch(plugin, on, t.slot, t.node, moved_);
-            })) {
+        auto const since = std::exchange(version_, std::nullopt);  // should a plugin throw, all is to be done again
+        if (since && !ledger_.stale(on) && on.version() - *since <= on.slots() &&
+            on.touched_since(*since, [&](auto t) { ledger_.touch(plugin, on, t.slot, t.node, moved_); })) {
             version_ = on.version();
             if (moved_.size() > 1024 + 2 * std::size_t{on.slots()}) {
                 forgotten_ += moved_.size();
@@ -52,7 +51,6 @@ public:
             }
             return;
         }
-        version_.reset();  // should a plugin throw, all is to be done again
         ledger_ = ledger(plugin, on, key_);
         for (std::uint32_t slot = 0; slot < on.slots(); ++slot)
             if (on.has(slot))
@@ -89,12 +87,16 @@ struct ledgers_of<Pipeline, std::tuple<P...>> {
     template<class Plugin>
     static auto one()
     {
-        if constexpr (Pipeline::template is_kept<Plugin>)
-            return std::type_identity<std::shared_ptr<kept_ledger<Plugin, typename Pipeline::nodes,
-                std::remove_cvref_t<decltype(Pipeline::template part_of<Plugin>(
-                    std::declval<typename Pipeline::request const&>()))>>>>{};
-        else
+        if constexpr (Pipeline::template is_kept<Plugin>) {
+            using nodes = typename Pipeline::nodes;
+            using request = std::remove_cvref_t<decltype(Pipeline::template part_of<Plugin>(
+                std::declval<typename Pipeline::request const&>()))>;
+            static_assert(Ledger<typename Plugin::template ledger<nodes>, Plugin, nodes, request>,
+                "podium: a plugin's `ledger` lacks what schedule::Ledger asks for");
+            return std::type_identity<std::shared_ptr<kept_ledger<Plugin, nodes, request>>>{};
+        } else {
             return std::type_identity<nothing>{};
+        }
     }
     using type = std::tuple<typename decltype(one<P>())::type...>;
     static constexpr std::size_t count = (std::size_t{0} + ... + (Pipeline::template is_kept<P> ? 1u : 0u));
@@ -210,6 +212,9 @@ struct aids {
             if constexpr (Pipeline::template is_kept<P>)
                 if (I < end) {
                     auto const& l = Pipeline::template of_plugin<P>(kept)->now();
+                    static_assert(
+                        requires { { l.filter(rules.template plugin<P>(), at[0]) } -> std::same_as<verdict>; },
+                        "podium: a plugin in filters<> has a `ledger` without `verdict filter(plugin, place)`");
                     if (auto const v = l.filter(rules.template plugin<P>(), at[number<P>]); !v.fits())
                         out = {.codes = v.codes, .plugin = I, .unresolvable = v.unresolvable};
                 }
@@ -235,6 +240,9 @@ struct aids {
         Pipeline::each_score([&]<std::size_t I, class P, int W>() {
             if constexpr (Pipeline::template is_kept<P>) {
                 auto const& l = Pipeline::template of_plugin<P>(kept)->now();
+                static_assert(
+                    requires { { l.score(rules.template plugin<P>(), at[0]) } -> std::integral; },
+                    "podium: a plugin in scores<> has a `ledger` without `score(plugin, place)` that returns an integer");
                 raw[I] = l.score(rules.template plugin<P>(), at[number<P>]);
                 if constexpr (!HasNormalize<P>)
                     raw[I] = std::clamp<std::int64_t>(raw[I], 0, max_score);

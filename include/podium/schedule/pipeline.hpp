@@ -56,6 +56,8 @@ public:
     static constexpr std::size_t filter_count = sizeof...(Filter);
     static constexpr std::size_t score_count = sizeof...(Weighted);
     static_assert(filter_count < 255, "podium: a pipeline has at most 254 filters");
+    static_assert((detail::check_members<Filter, Pod>() && ...) &&
+        (detail::check_members<typename Weighted::plugin, Pod>() && ...));
     static_assert((detail::check_filter<Filter, candidate, detail::request_t<Filter, Pod>>() && ...));
     static_assert((detail::check_score<typename Weighted::plugin, candidate,
                        detail::request_t<typename Weighted::plugin, Pod>>() &&
@@ -451,7 +453,9 @@ private:
     template<class P>
     [[nodiscard]] bool alone(nodes const& on, request const& wanted) const
     {
-        if constexpr (requires { { plugin<P>().alone(on, part_of<P>(wanted)) } -> std::same_as<bool>; })
+        using request_type = detail::request_t<P, Pod>;
+        static_assert(detail::check_members_of_nodes<P, nodes, request_type>());
+        if constexpr (detail::HasAlone<P, nodes, request_type>)
             return plugin<P>().alone(on, part_of<P>(wanted));
         else
             return false;
@@ -549,7 +553,9 @@ private:
         if constexpr (detail::HasNormalize<P>)
             return raw[I] == not_scored
                 ? 0
-                : W * std::clamp(static_cast<int>(plugin<P>().normalize(raw[I], feasible[I])), 0, max_score);
+                : W *
+                    static_cast<int>(
+                        std::clamp<std::int64_t>(plugin<P>().normalize(raw[I], feasible[I]), 0, max_score));
         else
             return W * static_cast<int>(raw[I]);
     }

@@ -8,32 +8,45 @@
 ///         static int score(machine const& m, match const& p) { return 100 - distance(m.region, p.region); }
 ///     };
 ///
-/// All members but `name` are optional; a plugin has `filter`, `score` or both:
-/// - `filter(node, request)`: `bool` (then `reason` is the text of a refusal), or a `verdict` with codes.
-/// - `score(node, request)`: an integer of 0 to 100, more is better; any integer with a `normalize`.
-/// - `normalize(raw, range)`: brings a raw score to 0..100, given the least and the most of the nodes that
-/// fit.
-/// - `prepare(pod)`: what the plugin wants to know of a pod, computed once for all pods alike. Its result is
-///   the `request` of the others; without it, the request is the pod. Pods whose requests are equal (`==`)
-///   are alike.
-/// - `using facts = schedule::facts<...>`: columns that the snapshot keeps for it (`usage<cpu>`). The first
-///   argument is then a `candidate`: `at.template get<usage<cpu>>()`. A plugin without facts reads the node's
-///   own fields only, so binding a pod cannot change its answer, and it is not asked again.
-/// - `using overview = T` with `T survey(nodes, request)`: what it must know of all nodes together
-///   (`nodes.for_each(seen)` shows each as a candidate), found once for a decision. It is then the last
-///   argument of `filter` and of `score`.
-/// - `using contest = T` with `T survey_fitting(nodes, slots, request)`: the same of the nodes that fit; in
-///   place of the overview it is the last argument of `score`.
-/// - `ledger<Nodes>`: keeps what the two would find as the nodes change (see ledger.hpp). A plugin with an overview or
-///   contest and no ledger is asked in full for each pod, unless
-/// - `alone(nodes, request)` says that for this pod now they would be the default ones: exact, and slower where it says no.
-/// - `indifferent(request)`: true for a pod that it refuses no node: then the filter is not asked.
-/// - `sweep(columns, request, slots, ...)`: filter or score of all slots at once, as those in resources.hpp.
-/// - `text(code, request)`, `amounts(node, request, code)`, `which(node, request)`: words, numbers and the
-///   culprit of a refusal; only asked when somebody reads them.
+/// It has a `name`, and `filter`, `score` or both; functions may be static, const or templates. Most need no
+/// more than this:
+/// - `filter(node, pod)`: whether the node will do: `bool`, with `reason` as the text of a refusal; or a
+///   `verdict` with codes, with `text(code, pod)`.
+/// - `score(node, pod)`: an integer of 0 to 100, more is better; what is beyond counts as the nearer end.
+/// - `normalize(raw, range)`: with it `score` gives any integer, and this makes it 0 to 100, knowing the
+///   least and the most among the nodes that fit. A raw score of `not_scored` says that the node takes no
+///   part: it gets 0 and moves no range.
+/// - `prepare(pod)`: what the plugin wants to know of a pod, found once for a decision. All the others then
+///   get this *request* in place of the pod. Pods whose requests are equal (`==`) for all plugins are alike:
+///   what is remembered serves all of them, so a request holds no more than the plugin reads. (Where one has
+///   no `==`, nothing is remembered: exact, and slower.)
+/// - `using facts = schedule::facts<usage<cores>, ...>`: columns that the snapshot keeps of the pods that are
+///   bound. The node is then a `candidate`: take it as `auto const& at`, read `at.node` and
+///   `at.template get<usage<cores>>()`. A plugin without facts sees no pod but the one that is placed, so a
+///   bind cannot change its answer, and it is not asked again.
 ///
-/// Answers depend on the arguments alone; plugins hold no mutable state and do not throw.
-/// A raw score of `not_scored` says that the node takes no part: it gets 0 and moves no range.
+/// For plugins whose answer about one node depends on others:
+/// - `using overview = T` with `T survey(nodes, request)`: what it must know of all nodes, found once for a
+///   decision (`nodes.for_each(seen)` shows each as a candidate). The last argument of `filter` and `score`.
+/// - `using contest = T` with `T survey_fitting(nodes, slots, request)`: the same, once it is known which
+///   nodes fit. It takes the overview's place in `score`.
+/// - `template<class Nodes> class ledger`: keeps what these two would find as the nodes change (see
+///   ledger.hpp). Without it each pod costs a look at all nodes, unless there is
+/// - `alone(nodes, request)`: true when for this pod now its answers (with a ledger: its filter's) are those
+///   with a default overview and contest.
+///
+/// For speed and for words; these change no answer:
+/// - `indifferent(request)`: true for a pod for which it refuses no node. Its filter is not asked.
+/// - `sweep(columns, request, slots, refused)` as a filter, `sweep(columns, request, slots, weight, sums)` as
+///   a score: for many nodes at once (see resources.hpp); false, and nothing written, where each has to be
+///   asked.
+/// - `amounts(node, request, code)`: the numbers of a refusal; `which(node, request)`: what on the node is to
+///   blame, as text. Only asked when somebody reads them.
+///
+/// Answers depend on the arguments alone, and a plugin holds nothing that changes. Should one throw, that
+/// call ends with the exception and has placed nothing; later ones are as if it had not been made.
+///
+/// A plugin that falls short does not compile, and the error names the member.
 ///
 /// Source: the extension points are those of kube-scheduler's framework (v1.35, pkg/scheduler/framework).
 
@@ -82,11 +95,16 @@ struct range {
     friend bool operator==(range const&, range const&) = default;
 };
 
-/// Scales by the largest: the best node gets 100; nothing anywhere stays 0. Raw scores are at least 0.
+/// Scales by the largest: the best node gets 100; nothing anywhere stays 0. Raw scores below 0 count as 0.
 /// Source: DefaultNormalizeScore, pkg/scheduler/framework/plugins/helper/normalize_score.go.
 [[nodiscard]] constexpr int by_most(std::int64_t raw, range feasible) noexcept
 {
-    return feasible.most <= 0 ? 0 : static_cast<int>(max_score * raw / feasible.most);
+    if (feasible.most <= 0 || raw <= 0)
+        return 0;
+    constexpr auto exact =
+        std::numeric_limits<std::int64_t>::max() / max_score;  // beyond, the product would overflow
+    return static_cast<int>(
+        feasible.most <= exact ? max_score * raw / feasible.most : raw / (feasible.most / max_score));
 }
 
 /// The same for what is to be avoided: nothing anywhere is 100 for all.
@@ -236,12 +254,62 @@ concept HasFilter = requires(P const& p, At const& at, Request const& r, overvie
 };
 template<class P, class At, class Request>
 concept HasScore = requires(P const& p, At const& at, Request const& r, contest_t<P> const& known) {
-    { detail::score_with(p, at, r, known) } -> std::convertible_to<std::int64_t>;
+    { detail::score_with(p, at, r, known) } -> std::integral;
 };
 template<class P>
 concept HasNormalize = requires(P const& p, std::int64_t raw, range r) {
-    { p.normalize(raw, r) } -> std::convertible_to<int>;
+    { p.normalize(raw, r) } -> std::integral;
 };
+template<class P, class Request>
+concept HasIndifferent = requires(P const& p, Request const& r) {
+    { p.indifferent(r) } -> std::same_as<bool>;
+};
+template<class P, class Nodes, class Request>
+concept HasAlone = requires(P const& p, Nodes const& nodes, Request const& r) {
+    { p.alone(nodes, r) } -> std::same_as<bool>;
+};
+
+/// Whether P has a member of that name, whatever it is: then the name is ambiguous in what derives from it
+/// and from one that has it too. So a member that is optional and wrong is told from one that is not there.
+struct has_prepare {
+    int prepare;
+};
+struct has_normalize {
+    int normalize;
+};
+struct has_indifferent {
+    int indifferent;
+};
+struct has_alone {
+    int alone;
+};
+struct has_survey {
+    int survey;
+};
+struct has_survey_fitting {
+    int survey_fitting;
+};
+struct has_ledger {
+    int ledger;
+};
+template<class P, class Other>
+struct both : P, Other {};
+template<class P>
+concept Open = !std::is_final_v<P>;
+template<class P>
+concept NamesPrepare = Open<P> && !requires { &both<P, has_prepare>::prepare; };
+template<class P>
+concept NamesNormalize = Open<P> && !requires { &both<P, has_normalize>::normalize; };
+template<class P>
+concept NamesIndifferent = Open<P> && !requires { &both<P, has_indifferent>::indifferent; };
+template<class P>
+concept NamesAlone = Open<P> && !requires { &both<P, has_alone>::alone; };
+template<class P>
+concept NamesSurvey = !Open<P> || !requires { &both<P, has_survey>::survey; };
+template<class P>
+concept NamesSurveyFitting = !Open<P> || !requires { &both<P, has_survey_fitting>::survey_fitting; };
+template<class P>
+concept NamesLedger = Open<P> && !requires { &both<P, has_ledger>::ledger; };
 template<class P>
 concept HasName = requires {
     { P::name } -> std::convertible_to<std::string_view>;
@@ -250,7 +318,7 @@ concept HasName = requires {
 template<class P, class Request>
 constexpr bool is_indifferent(P const& plugin, Request const& request)
 {
-    if constexpr (requires { { plugin.indifferent(request) } -> std::same_as<bool>; })
+    if constexpr (HasIndifferent<P, Request>)
         return plugin.indifferent(request);
     else
         return false;
@@ -278,11 +346,44 @@ std::string words(P const& plugin, std::size_t code, Request const& request)
         return std::string(P::reason);
 }
 
-/// Fails with the name of what is missing; the compiler's note shows which plugin.
+// Each fails with the name of what is missing; the compiler's note shows which plugin.
+
+/// What may be left out, and is wrong where it is not.
+template<class P, class Pod>
+consteval bool check_members()
+{
+    static_assert(HasName<P>, "podium: a plugin has no `static constexpr std::string_view name`");
+    static_assert(
+        HasPrepare<P, Pod> || !NamesPrepare<P>, "podium: a plugin's `prepare` does not take the pod");
+    static_assert(HasNormalize<P> || !NamesNormalize<P>,
+        "podium: a plugin's `normalize(std::int64_t raw, schedule::range)` takes something else, or returns "
+        "no integer");
+    static_assert(HasIndifferent<P, request_t<P, Pod>> || !NamesIndifferent<P>,
+        "podium: a plugin's `indifferent(request)` takes something else, or does not return bool");
+    static_assert(!HasOverview<P> || NamesSurvey<P>,
+        "podium: a plugin has an `overview` and no `survey(nodes, request)`");
+    static_assert(!HasContest<P> || NamesSurveyFitting<P>,
+        "podium: a plugin has a `contest` and no `survey_fitting(nodes, slots, request)`");
+    static_assert(spans<P> || !NamesLedger<P>,
+        "podium: a plugin has a `ledger`, and no `overview` or `contest` that it would keep");
+    static_assert(spans<P> || !NamesAlone<P>,
+        "podium: a plugin has `alone`, and no `overview` or `contest` to do without");
+    return true;
+}
+/// The same of what depends on the nodes.
+template<class P, class Nodes, class Request>
+consteval bool check_members_of_nodes()
+{
+    static_assert(HasLedger<P, Nodes> || !NamesLedger<P>,
+        "podium: a plugin's `ledger` is no `template<class Nodes> class`");
+    static_assert(HasAlone<P, Nodes, Request> || !NamesAlone<P>,
+        "podium: a plugin's `alone(nodes, request)` takes something else, or does not return bool");
+    return true;
+}
+
 template<class P, class At, class Request>
 consteval bool check_filter()
 {
-    static_assert(HasName<P>, "podium: a plugin has no `static constexpr std::string_view name`");
     static_assert(HasFilter<P, At, Request>,
         "podium: a plugin in filters<> has no `filter(node, pod)` (with `prepare`: `filter(node, prepare's "
         "result)`)");
@@ -303,7 +404,6 @@ consteval bool check_filter()
 template<class P, class At, class Request>
 consteval bool check_score()
 {
-    static_assert(HasName<P>, "podium: a plugin has no `static constexpr std::string_view name`");
     static_assert(HasScore<P, At, Request>,
         "podium: a plugin in scores<> has no `score(node, pod)` that returns an integer (with `prepare`: "
         "`score(node, "

@@ -42,6 +42,17 @@ inline constexpr std::int64_t most_swept = std::int64_t{1} << 44;
 {
     return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
 }
+/// An amount of any arithmetic type, brought to 0 to `most`.
+[[nodiscard]] constexpr std::int64_t bounded(auto const& amount, std::int64_t most)
+{
+    using T = std::remove_cvref_t<decltype(amount)>;
+    if constexpr (std::is_unsigned_v<T>)
+        return static_cast<std::int64_t>(std::min<std::uint64_t>(amount, static_cast<std::uint64_t>(most)));
+    else if constexpr (std::is_floating_point_v<T>)
+        return !(amount > 0) ? 0 : amount >= static_cast<T>(most) ? most : static_cast<std::int64_t>(amount);
+    else
+        return std::clamp<std::int64_t>(static_cast<std::int64_t>(amount), 0, most);
+}
 
 }  // namespace detail
 
@@ -54,7 +65,7 @@ struct resource {
 
     [[nodiscard]] static constexpr std::int64_t capacity(auto const& node)
     {
-        return std::clamp<std::int64_t>(static_cast<std::int64_t>(std::invoke(Capacity, node)), 0, limit);
+        return detail::bounded(std::invoke(Capacity, node), limit);
     }
     [[nodiscard]] static constexpr std::int64_t request(auto const& pod) { return asked<Request>(pod); }
     [[nodiscard]] static constexpr std::int64_t assumed(auto const& pod)
@@ -71,7 +82,7 @@ private:
     template<auto Property>
     static constexpr std::int64_t asked(auto const& pod)
     {
-        return std::clamp<std::int64_t>(static_cast<std::int64_t>(std::invoke(Property, pod)), 0, limit + 1);
+        return detail::bounded(std::invoke(Property, pod), limit + 1);
     }
 };
 
@@ -96,11 +107,12 @@ template<auto Capacities, auto Requests>
 struct extended_resources {
     using list = std::vector<std::pair<std::string, std::int64_t>>;
 
-    [[nodiscard]] static list capacities(auto const& node) { return sorted(std::invoke(Capacities, node)); }
-    [[nodiscard]] static list requests(auto const& pod) { return sorted(std::invoke(Requests, pod)); }
+    [[nodiscard]] static list capacities(auto const& node) { return sorted(std::invoke(Capacities, node), limit); }
+    [[nodiscard]] static list requests(auto const& pod) { return sorted(std::invoke(Requests, pod), limit + 1); }
 
 private:
-    static list sorted(auto const& given);
+    static constexpr std::int64_t limit = std::int64_t{1} << 53;
+    static list sorted(auto const& given, std::int64_t most);
 };
 
 /// Column: capacity and use of one resource on each node.
@@ -186,8 +198,9 @@ public:
     void resize(std::size_t slots) { rows_.resize(slots); }
     void set(std::uint32_t slot, auto const& node)
     {
+        auto const now = resources::capacities(node);
         unset(slot);
-        for (auto const& [name, amount] : resources::capacities(node))
+        for (auto const& [name, amount] : now)
             of(slot, name).capacity = amount;
     }
     void unset(std::uint32_t slot)
@@ -656,13 +669,11 @@ struct balanced_allocation {
 };
 
 template<auto Capacities, auto Requests>
-auto extended_resources<Capacities, Requests>::sorted(auto const& given) -> list
+auto extended_resources<Capacities, Requests>::sorted(auto const& given, std::int64_t most) -> list
 {
-    constexpr std::int64_t most = (std::int64_t{1} << 53) + 1;
     list out;
     for (auto const& [name, amount] : given)
-        out.emplace_back(
-            std::string(name), std::clamp<std::int64_t>(static_cast<std::int64_t>(amount), 0, most));
+        out.emplace_back(std::string(name), detail::bounded(amount, most));
     std::sort(out.begin(), out.end());
     std::size_t kept = 0;
     for (std::size_t i = 1; i < out.size(); ++i)  // a name given twice counts for the sum

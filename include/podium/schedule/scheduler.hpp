@@ -32,7 +32,7 @@ struct options {
     /// Which of the best nodes: none: the first in node order. A seed: the first from a position drawn anew
     /// for each decision, always the same for the same seed.
     std::optional<std::uint64_t> ties_seed{};
-    std::size_t classes = 128;  ///< remembered at most, >= 1; each takes 12 bytes a node, and what its ledgers do
+    std::size_t classes = 128;  ///< remembered at most, at least 1; each takes 12 bytes a node, and what its ledgers do
 };
 
 /// A batch of like pods, placed one after the other.
@@ -57,6 +57,7 @@ public:
           how_(how),
           nodes_(std::move(nodes))
     {
+        how_.classes = std::max<std::size_t>(1, how_.classes);
     }
     scheduler(scheduler&&) = default;
     scheduler& operator=(scheduler&&) = default;
@@ -135,35 +136,16 @@ public:
     }
 
     /// Places `count` pods like this one, each after the one before is bound; stops at the first that fits
-    /// nowhere.
+    /// nowhere. Should a plugin throw, none of them is placed.
     placed place(pod_type const& pod, std::size_t count)
     {
         placed out;
-        out.nodes.reserve(count);
-        if constexpr (remembers) {
-            auto* const c = count > 0 ? remembered(pod) : nullptr;
-            for (std::size_t i = 0; c != nullptr && i < count; ++i) {
-                auto const from = draw();
-                if (i != 0)
-                    refresh(*c);
-                auto const p = c->pick(rules_, nodes_, from);
-                if (!p.slot) {
-                    out.refused = c->decide(rules_, nodes_, from);
-                    break;
-                }
-                nodes_.bind(*p.slot, pod, c->hints);
-                out.nodes.push_back(*p.slot);
-            }
-            if (c != nullptr)
-                return out;
-        }
-        while (out.nodes.size() < count) {
-            auto d = place(pod);
-            if (!d.node) {
-                out.refused = std::move(d);
-                break;
-            }
-            out.nodes.push_back(*d.node);
+        try {
+            place_each(pod, count, out);
+        } catch (...) {
+            for (auto const slot : out.nodes)
+                nodes_.unbind(slot, pod);
+            throw;
         }
         return out;
     }
@@ -199,6 +181,36 @@ private:
         std::optional<request> wanted{};  ///< else
     };
 
+    void place_each(pod_type const& pod, std::size_t count, placed& out)
+    {
+        out.nodes.reserve(std::min<std::size_t>(count, most_reserved));
+        if constexpr (remembers) {
+            auto* const c = count > 0 ? remembered(pod) : nullptr;
+            for (std::size_t i = 0; c != nullptr && i < count; ++i) {
+                auto const from = draw();
+                if (i != 0)
+                    refresh(*c);
+                auto const p = c->pick(rules_, nodes_, from);
+                if (!p.slot) {
+                    out.refused = c->decide(rules_, nodes_, from);
+                    break;
+                }
+                nodes_.bind(*p.slot, pod, c->hints);
+                out.nodes.push_back(*p.slot);
+            }
+            if (c != nullptr)
+                return;
+        }
+        while (out.nodes.size() < count) {
+            auto d = place(pod);
+            if (!d.node) {
+                out.refused = std::move(d);
+                break;
+            }
+            out.nodes.push_back(*d.node);
+        }
+    }
+
     /// Its class, now if not before; null when answers about nodes depend on each other in ways that nobody keeps.
     class_type* remembered(pod_type const& pod)
     {
@@ -220,12 +232,13 @@ private:
             }
         if (!rules_.is_local(nodes_, wanted) || !seen_before(pod, wanted))
             return {.wanted = std::move(wanted)};
-        if (classes_.size() >= std::max<std::size_t>(1, how_.classes))
+        if (classes_.size() >= how_.classes)
             classes_.pop_back();
+        auto with = aids_for(wanted);  // before there is a class, should a plugin throw
         auto& c = classes_.emplace_front(std::move(wanted));
         if constexpr (std::equality_comparable<pod_type>)
             c.like = pod;
-        c.with = aids_for(c.wanted);
+        c.with = std::move(with);
         c.stamps = stamps();
         refresh(c);
         return {.known = &c};
@@ -347,6 +360,7 @@ private:
         using type = std::tuple<list<L>...>;
     };
     static constexpr std::size_t most_spare = 16;
+    static constexpr std::size_t most_reserved = 1 << 16;  ///< `count` may be as many as there are to come
 
     Pipeline rules_;
     schedule::options how_;

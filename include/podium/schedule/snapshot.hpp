@@ -3,7 +3,8 @@
 ///
 /// A fold of changes: `set` and `remove` nodes, `bind` and `unbind` pods, each O(what changed), so it can be
 /// kept as an index of a view. Changes may come in any order: pods of a node that is not there (yet, or any
-/// more) are counted under its name. A value: copy it to ask what if.
+/// more) are counted under its name. Should a property of the embedder's throw, that call has changed
+/// nothing. A value: copy it to ask what if.
 ///
 /// Each node has a slot, a small number that stays its own until the node and all its pods are gone. Node
 /// order is slot order.
@@ -18,6 +19,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -72,10 +74,12 @@ public:
     {
         auto const slot = slot_of(name);
         auto& s = slots_[slot];
+        each_or_none(
+            slot, [&](auto& column) { column.set(slot, node); },
+            [&](auto& column) { s.node ? column.set(slot, *s.node) : column.unset(slot); });
         present_ += s.node ? 0u : 1u;
         s.node.emplace(std::move(node));
         there_[slot] = 1;
-        each([&](auto& column) { column.set(slot, *s.node); });
         touch({.slot = slot, .node = true});
         return slot;
     }
@@ -107,11 +111,10 @@ public:
     void bind(std::uint32_t slot, pod_type const& pod, hints& known)
     {
         PODIUM_ASSERT(slot < slots_.size() && slots_[slot].used());
-        ++slots_[slot].pods;
-        [&]<std::size_t... I>(std::index_sequence<I...>) {
-            (detail::bind(std::get<I>(columns_), slot, pod, std::get<I>(known)), ...);
-        }(std::make_index_sequence<std::tuple_size_v<columns>>{});
-        touch({.slot = slot});
+        add(slot, pod, [&](auto& column) {
+            using column_type = std::remove_reference_t<decltype(column)>;
+            detail::bind(column, slot, pod, std::get<detail::index_in<column_type, columns>>(known));
+        });
     }
 
     /// Takes back a `bind` of an equal pod. Harmless when nothing is bound there.
@@ -125,8 +128,9 @@ public:
         PODIUM_ASSERT(slot < slots_.size());
         if (slots_[slot].pods == 0)
             return;
+        each_or_none(
+            slot, [&](auto& column) { column.unbind(slot, pod); }, [&](auto& column) { column.bind(slot, pod); });
         --slots_[slot].pods;
-        each([&](auto& column) { column.unbind(slot, pod); });
         touch({.slot = slot});
         release_if_empty(slot);
     }
@@ -195,6 +199,29 @@ private:
         std::apply([&](auto&... column) { (what(column), ...); }, columns_);
     }
 
+    /// what(column) for each; should one throw, undo(column) for those before it.
+    template<std::size_t I = 0>
+    void each_or_none(std::uint32_t slot, auto const& what, auto const& undo)
+    {
+        if constexpr (I < std::tuple_size_v<columns>) {
+            try {
+                what(std::get<I>(columns_));
+            } catch (...) {
+                undo_before<I>(undo);
+                release_if_empty(slot);
+                throw;
+            }
+            each_or_none<I + 1>(slot, what, undo);
+        }
+    }
+    template<std::size_t I>
+    [[gnu::noinline, gnu::cold]] void undo_before(auto const& undo)
+    {
+        [&]<std::size_t... Before>(std::index_sequence<Before...>) {
+            (undo(std::get<Before>(columns_)), ...);
+        }(std::make_index_sequence<I>{});
+    }
+
     std::uint32_t slot_of(std::string_view name)
     {
         if (auto const found = by_name_.find(name); found != by_name_.end())
@@ -216,8 +243,12 @@ private:
 
     void add(std::uint32_t slot, pod_type const& pod)
     {
+        add(slot, pod, [&](auto& column) { column.bind(slot, pod); });
+    }
+    void add(std::uint32_t slot, pod_type const& pod, auto const& bind)
+    {
+        each_or_none(slot, bind, [&](auto& column) { column.unbind(slot, pod); });
         ++slots_[slot].pods;
-        each([&](auto& column) { column.bind(slot, pod); });
         touch({.slot = slot});
     }
 

@@ -32,8 +32,11 @@ public:
     }
     void set(std::uint32_t slot, auto const& node)
     {
+        if (keys_.empty())
+            return;
+        auto&& labels = std::invoke(Labels, node);
         for (auto& k : keys_)
-            k.move(slot, k.domain_of(std::invoke(Labels, node)));
+            k.move(slot, k.domain_of(labels));
     }
     void unset(std::uint32_t slot)
     {
@@ -50,11 +53,12 @@ public:
         for (std::size_t i = 0; i < keys_.size(); ++i)
             if (keys_[i].name == key)
                 return i;
-        auto& k = keys_.emplace_back();
+        tracked k;  // apart, so that a property that throws leaves nothing half tracked
         k.name = key;
         k.add("");
         k.resize(slots_);
         nodes.for_each([&](auto const& at) { k.move(at.slot, k.domain_of(std::invoke(Labels, at.node))); });
+        keys_.push_back(std::move(k));
         return keys_.size() - 1;
     }
     /// The node's domain of that key; `none` without the label.
