@@ -109,8 +109,9 @@ public:
         }
         by_kind_.resize(there.size());
         std::iota(by_kind_.begin(), by_kind_.end(), std::size_t{0});
-        std::stable_sort(by_kind_.begin(), by_kind_.end(),
-            [&](std::size_t a, std::size_t b) { return kinds_[a] < kinds_[b]; });
+        std::sort(by_kind_.begin(), by_kind_.end(), [&](std::size_t a, std::size_t b) {
+            return kinds_[a] != kinds_[b] ? kinds_[a] < kinds_[b] : a < b;
+        });
     }
 
     /// All tenants as they are now.
@@ -128,8 +129,8 @@ public:
             if (!at_[i])
                 continue;
             auto& last = here[*at_[i]];
-            out.of[i] = last != none && kinds_[last] == kinds_[i] ? out.of[last]
-                                                                  : look_at(*tenants_[i].pod, *at_[i]);
+            out.of[i] =
+                last != none && kinds_[last] == kinds_[i] ? out.of[last] : look_at(*tenants_[i].pod, *at_[i]);
             last = i;
             out.total += out.of[i].score;
         }
@@ -183,8 +184,8 @@ private:
     std::vector<tenant<pod_type>> const& tenants_;
     std::unordered_map<pod_type const*, std::size_t> by_address_{};
     std::vector<pod_type const*> examples_{};  ///< one of each kind
-    std::vector<std::size_t> kinds_{};    ///< of each tenant
-    std::vector<std::size_t> by_kind_{};  ///< tenants, those of one kind together
+    std::vector<std::size_t> kinds_{};         ///< of each tenant
+    std::vector<std::size_t> by_kind_{};       ///< tenants, those of one kind together
     std::vector<std::optional<std::uint32_t>> at_{};
 };
 

@@ -116,14 +116,14 @@ id_index check_tenants(snapshot<Pipeline> const& on,
     std::vector<tenant<typename Pipeline::pod_type>> const& tenants, found_errors& errors)
 {
     id_index ids(tenants.size());
+    auto const id_of = [&](std::uint32_t n) -> std::string_view { return tenants[n].id; };
     std::vector<std::uint32_t> here(on.slots());
     for (std::size_t i = 0; i < tenants.size(); ++i) {
         auto const& t = tenants[i];
         auto const path = [&](char const* field) { return at_index("tenants", i) + field; };
         if (t.id.empty())
             errors.add(errc::invalid, "must not be empty", path(".id"));
-        else if (!ids.put(
-                     t.id, static_cast<std::uint32_t>(i), [&](std::uint32_t n) -> auto& { return tenants[n].id; }))
+        else if (!ids.put(t.id, static_cast<std::uint32_t>(i), id_of))
             errors.add(errc::already_exists, "another tenant has this id", path(".id"));
         if (t.pod == nullptr)
             errors.add(errc::invalid, "must point to a pod", path(".pod"));

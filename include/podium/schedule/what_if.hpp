@@ -383,9 +383,9 @@ private:
     std::vector<person> all_{};
     std::deque<std::string> added_{};  ///< ids that are no tenant's
     std::vector<departure> left_{};
-    id_index by_id_;                          ///< of those who are gone too, until another has the id
-    std::vector<std::uint32_t> first_on_{};   ///< by slot; the others follow in the order of the tenants
-    std::vector<std::uint32_t> changed_{};    ///< slots
+    id_index by_id_;                         ///< of those who are gone too, until another has the id
+    std::vector<std::uint32_t> first_on_{};  ///< by slot; the others follow in the order of the tenants
+    std::vector<std::uint32_t> changed_{};   ///< slots
 };
 
 }  // namespace detail
