@@ -49,7 +49,7 @@ struct world {
             n.labels[hostname] = n.name;
         if (!one_in(9))
             n.labels[zone] = "z" + std::to_string(below(3));
-        if (one_in(2))
+        if (!one_in(4))  // so that of 75 racks more have a node than a ledger's places name, and most have two
             n.labels["rack"] = one_in(20) ? "" : "r" + std::to_string(i / 2);
         if (one_in(4))
             n.labels["disk"] = any({"ssd", "hdd"});
@@ -78,7 +78,7 @@ struct world {
             {"app", one_in(5) ? podium::labels::op::not_in : podium::labels::op::in, apps()})
                                              .value()});
     }
-    std::string key() { return any({hostname, zone, "rack", "nowhere"}); }
+    std::string key() { return any({hostname, zone, "rack", "rack", "nowhere"}); }
     std::vector<schedule::affinity_term> terms(std::uint64_t rarity)
     {
         std::vector<schedule::affinity_term> out;
@@ -98,7 +98,7 @@ struct world {
     {
         kubernetes::pod p{.requests = {.cpu_milli = 100 * below(9), .memory_bytes = below(3) << 28},
             .images = {any({"web:1", "db:2"})}};
-        p.self.namespace_ = any({"x", "y"});
+        p.self.namespace_ = any({"x", "x", "y"});
         p.self.labels["app"] = any({"a", "b", "c"});
         p.self.terminating = one_in(12);
         if (one_in(3))
@@ -124,7 +124,7 @@ struct world {
                 .topology_key = key(),
                 .selector = selector(),
                 .hard = one_in(2),
-                .min_domains = static_cast<int>(1 + below(3)),
+                .min_domains = static_cast<int>(1 + below(5)),
                 .honor_affinity = one_in(2),
                 .honor_taints = one_in(2)});
         p.spread_needs_all_keys = !one_in(3);

@@ -154,6 +154,13 @@ TEST_CASE("schedule: what if pods come and go")
         b.ask({schedule::add_pods<batch>{.id = "x", .pod = one}, schedule::remove_pods{{"x", "cake"}}});
     CHECK(nobody.pods.empty());
     CHECK(nobody.after.placed == 2);
+    using some = schedule::add_pods<batch>;
+    auto const many = b.ask({some{.id = "bun", .count = 300, .pod = one}, schedule::remove_pods{{"bun-7", "rye"}},
+        some{.id = "bun-7", .pod = two}, some{.id = "rye", .pod = four, .priority = 9}});
+    REQUIRE(many.pods.size() == 301);
+    CHECK(told(many).front() == "rye:  > c");
+    CHECK(told(many).back() == "bun-7:  > ");
+    CHECK(many.after.placed + many.after.unplaced == 303);
     // A name is free again, and a slot too.
     CHECK(told(b.ask({schedule::drain_nodes{{"c"}}, schedule::add_nodes<oven>{.name = "c", .node = {4}},
               schedule::drain_nodes{{"a"}}})) == lines{"rolls: a > c", "rye: a > b"});
