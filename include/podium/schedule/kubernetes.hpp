@@ -17,6 +17,7 @@
 #include <podium/schedule/ports.hpp>
 #include <podium/schedule/residents.hpp>
 #include <podium/schedule/resources.hpp>
+#include <podium/schedule/scheduler.hpp>
 #include <podium/schedule/spread.hpp>
 #include <podium/schedule/taints.hpp>
 #include <podium/schedule/volumes.hpp>
@@ -155,3 +156,19 @@ using default_scores = scores<weighted<taints, 3>, weighted<affinity_to_nodes, 2
 using rules = pipeline<node, pod, default_filters, default_scores>;
 
 }  // namespace podium::schedule::kubernetes
+
+// Many seconds of compiling: with PODIUM_SEPARATE_COMPILATION in one translation unit only (see <podium/src.hpp>).
+#if defined(PODIUM_SOURCE)
+#define PODIUM_KUBERNETES_RULES template
+#elif defined(PODIUM_SEPARATE_COMPILATION)
+#define PODIUM_KUBERNETES_RULES extern template
+#endif
+#if defined(PODIUM_KUBERNETES_RULES)
+namespace podium::inline v0::schedule {
+PODIUM_KUBERNETES_RULES class snapshot<kubernetes::rules>;
+PODIUM_KUBERNETES_RULES class pipeline<kubernetes::node, kubernetes::pod, kubernetes::default_filters,
+    kubernetes::default_scores>;
+PODIUM_KUBERNETES_RULES class scheduler<kubernetes::rules>;
+}  // namespace podium::v0::schedule
+#undef PODIUM_KUBERNETES_RULES
+#endif
