@@ -6,11 +6,11 @@
 //   templates_in_turn/100/NODES  one pod at a time, of so many templates
 //   all_different/NODES          no two pods alike
 //   preempt, explain, pod_queue  who must go for one pod; why not, for every node; the queue alone
-//   fill/NODES                   the mix in five sizes until nothing fits: how many, and how even the nodes are
-//   memory/NODES/PODS            what a large cluster takes
+//   fill/NODES                   the mix in five sizes until nothing fits: how many, and how even the nodes
+//   are memory/NODES/PODS            what a large cluster takes
 //
-// --pods=N places at most N pods of each workload. Each case checks what was decided; when that is wrong, it and
-// the program fail.
+// --pods=N places at most N pods of each workload. Each case checks what was decided; when that is wrong, it
+// and the program fail.
 
 #include "scheduler_workloads.hpp"
 
@@ -47,8 +47,8 @@ using occupants = std::vector<schedule::occupant<pod>>;
 using evictions = schedule::evictions<rules>;
 
 /// Ends those that are in the way, and places the pod there. The pods' ids are their places in `by_id`.
-schedule::decision make_room(scheduler& s, evictions& index, std::vector<pod const*> const& by_id, pod const& p,
-    std::int32_t priority, std::vector<move>& moves)
+schedule::decision make_room(scheduler& s, evictions& index, std::vector<pod const*> const& by_id,
+    pod const& p, std::int32_t priority, std::vector<move>& moves)
 {
     auto const found = index.find(s.nodes(), p, {.priority = priority});
     if (!found.best)
@@ -275,8 +275,8 @@ void pod_queue(benchmark::State& bench)
 }
 BENCHMARK(pod_queue)->Arg(1'000)->Arg(100'000)->Unit(benchmark::kMillisecond);
 
-/// A pod that fits nowhere counts out all like it (of that shape and size), since nothing leaves; until all 35
-/// are out.
+/// A pod that fits nowhere counts out all like it (of that shape and size), since nothing leaves; until all
+/// 35 are out.
 void fill(benchmark::State& bench)
 {
     auto const nodes = static_cast<std::size_t>(bench.range(0));
@@ -301,7 +301,8 @@ void fill(benchmark::State& bench)
                 half = all.deviation();
         }
         bench.counters["placed"] = static_cast<double>(placed);
-        bench.counters["deviation_half"] = half;  // of the nodes' use of cpu, in percent; with three pods a node
+        bench.counters["deviation_half"] =
+            half;  // of the nodes' use of cpu, in percent; with three pods a node
         bench.counters["deviation_full"] = all.deviation();
     }
 }
@@ -352,7 +353,8 @@ void add_cases(std::size_t most)
     };
     for (auto const& w : workloads()) {
         for (std::size_t const nodes : {1'000u, 5'000u})
-            add("schedule/" + w.name, nodes, [&w, nodes, most](auto& bench) { drain(bench, w, nodes, most); });
+            add("schedule/" + w.name, nodes,
+                [&w, nodes, most](auto& bench) { drain(bench, w, nodes, most); });
         for (std::size_t const nodes : {100u, 1'000u, 5'000u, 15'000u})
             add("cycle/" + w.name, nodes, [&w, nodes](auto& bench) { cycle(bench, w, nodes); });
     }

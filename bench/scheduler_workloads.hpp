@@ -1,6 +1,6 @@
 #pragma once
-// What schedulers are timed on: nodes, pods and workloads in the shapes of Kubernetes' scheduler_perf (v1.35), and
-// a referee that knows the rules by itself, since a wrong scheduler is easily a fast one.
+// What schedulers are timed on: nodes, pods and workloads in the shapes of Kubernetes' scheduler_perf
+// (v1.35), and a referee that knows the rules by itself, since a wrong scheduler is easily a fast one.
 // peers/scheduler/workloads.go makes the same for kube-scheduler.
 
 #include <podium/schedule.hpp>
@@ -134,7 +134,7 @@ inline pod mix(std::size_t i, std::string const& space)
 /// The mix in five sizes, so that it matters for the last pods where the first went.
 inline pod sized_mix(std::size_t i, std::string const& space)
 {
-    constexpr std::array<std::array<std::int64_t, 2>, 5> sizes{  // thousandths of a core, MiB
+    constexpr std::array<std::array<std::int64_t, 2>, 5> sizes{// thousandths of a core, MiB
         {{100, 500}, {250, 4096}, {500, 1024}, {900, 10240}, {1400, 2048}}};
     auto p = mix(i, space);
     p.requests.cpu_milli = sizes[i % 5][0];
@@ -163,7 +163,10 @@ struct workload {
             return at_5000;
         return {at_1000.init * nodes / 1000, at_1000.measured * nodes / 1000};
     }
-    [[nodiscard]] pod init_pod(std::size_t group, std::size_t i) const { return init[group](i, init_namespace); }
+    [[nodiscard]] pod init_pod(std::size_t group, std::size_t i) const
+    {
+        return init[group](i, init_namespace);
+    }
     [[nodiscard]] pod measured_pod(std::size_t i) const
     {
         return measured(i, init_namespace == "sched-0" ? "sched-1" : "default");
@@ -175,7 +178,8 @@ inline std::vector<workload> const& workloads()
     static std::vector<workload> const all{
         {"SchedulingBasic", {}, "default", {basic}, basic, {1000, 4000}, {1000, 4000}},
         {"SchedulingPodAntiAffinity", zone1, "sched-0", {anti}, anti, {200, 800}, {1000, 2000}},
-        {"RequiredAndPreferredPodAntiAffinity", moon, "sched-0", {both_anti}, both_anti, {200, 800}, {1000, 2000}},
+        {"RequiredAndPreferredPodAntiAffinity", moon, "sched-0", {both_anti}, both_anti, {200, 800},
+            {1000, 2000}},
         {"SchedulingPreferredPodAntiAffinity", zone1, "sched-0", {prefer_anti}, prefer_anti, {1000, 2000},
             {5000, 2000}},
         {"SchedulingPodAffinity", zone1, "sched-0", {near}, near, {1000, 2000}, {5000, 2000}},
@@ -225,8 +229,8 @@ struct move {
     bool leaves = false;
 };
 
-/// Replays moves and knows what pods of the shapes above may do. All colors are counted in all namespaces, since
-/// in each workload those of one color see each other.
+/// Replays moves and knows what pods of the shapes above may do. All colors are counted in all namespaces,
+/// since in each workload those of one color see each other.
 class referee {
 public:
     referee(std::size_t nodes, names const& zones)

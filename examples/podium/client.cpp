@@ -9,11 +9,11 @@
 #include <podium/net/api_server.hpp>
 #include <podium/store/clock.hpp>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <sys/ioctl.h>

@@ -119,7 +119,7 @@ void screen::tell(reconcile::change const& c)
         auto const r = show("services");
         once(in("service"), r[2] + ' ' + r[3]);
     } else if (auto const e = c.object.as<model::event>();
-               e && !c.deleted && (e->type == "Warning" || e->reason == "Preempted")) {
+        e && !c.deleted && (e->type == "Warning" || e->reason == "Preempted")) {
         once(e->involved_object.kind + '/' + e->involved_object.name + " " + e->reason, harmless(e->message));
     }
 }

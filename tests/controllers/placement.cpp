@@ -41,19 +41,19 @@ TEST_CASE("controllers: a pod takes what its containers and sidecars do, or its 
         std::int64_t cpu_milli;
         std::int64_t assumed_cpu_milli;
     };
-    for (auto const& r : {
-             row{"containers add up", {}, {container("100m"), container("200m")}, 300, 300},
-             row{"who asks for nothing is assumed to take a little", {}, {container("1"), container("")},
-                 1000, 1100},
-             row{"who asks for zero takes nothing", {}, {container("0"), container("1")}, 1000, 1000},
-             row{"the largest init container", {container("2"), container("3")}, {container("1")},
-                 3000, 3000},
-             row{"sidecars stay", {sidecar("500m"), container("1")}, {container("1")}, 1500, 1500},
-             row{"those that start later do not count yet", {container("2"), sidecar("500m")},
-                 {container("1")}, 2000, 2000},
-             row{"more than can be counted", {}, {container("9e15"), container("9e15")},
-                 std::numeric_limits<std::int64_t>::max(), std::numeric_limits<std::int64_t>::max()},
-         }) {
+    for (auto const& r :
+        {
+            row{"containers add up", {}, {container("100m"), container("200m")}, 300, 300},
+            row{"who asks for nothing is assumed to take a little", {}, {container("1"), container("")}, 1000,
+                1100},
+            row{"who asks for zero takes nothing", {}, {container("0"), container("1")}, 1000, 1000},
+            row{"the largest init container", {container("2"), container("3")}, {container("1")}, 3000, 3000},
+            row{"sidecars stay", {sidecar("500m"), container("1")}, {container("1")}, 1500, 1500},
+            row{"those that start later do not count yet", {container("2"), sidecar("500m")},
+                {container("1")}, 2000, 2000},
+            row{"more than can be counted", {}, {container("9e15"), container("9e15")},
+                std::numeric_limits<std::int64_t>::max(), std::numeric_limits<std::int64_t>::max()},
+        }) {
         CAPTURE(r.name);
         model::pod p;
         p.spec.init_containers = r.init;

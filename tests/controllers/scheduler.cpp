@@ -159,7 +159,8 @@ TEST_CASE("controllers: anti-affinity keeps pods on different nodes, and the one
     w.add_node("a");
     w.add_node("b");
     auto web = world::deployment("web", 3);
-    web.spec.template_.spec.affinity.edit().pod_anti_affinity.edit()
+    web.spec.template_.spec.affinity.edit()
+        .pod_anti_affinity.edit()
         .required_during_scheduling_ignored_during_execution = {near("web", "kubernetes.io/hostname")};
     w.put(web);
     w.run();
@@ -188,7 +189,8 @@ TEST_CASE("controllers: versions are kept apart each for itself by matchLabelKey
     auto web = world::deployment("web", 2);
     auto term = near("web", "kubernetes.io/hostname");
     term.match_label_keys = {std::string(controllers::template_hash_label)};
-    web.spec.template_.spec.affinity.edit().pod_anti_affinity.edit()
+    web.spec.template_.spec.affinity.edit()
+        .pod_anti_affinity.edit()
         .required_during_scheduling_ignored_during_execution = {term};
     w.put(web);
     w.run();

@@ -100,7 +100,8 @@ TEST_CASE("model: each broken rule is one error at its field")
             row{"Pod",
                 "/spec/affinity/podAntiAffinity/requiredDuringSchedulingIgnoredDuringExecution/0/topologyKey",
                 R"("")",
-                "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey: "
+                "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey:"
+                " "
                 "required"},
             row{"Pod",
                 "/spec/affinity/podAntiAffinity/requiredDuringSchedulingIgnoredDuringExecution/0/"
@@ -108,15 +109,18 @@ TEST_CASE("model: each broken rule is one error at its field")
                 R"("v")",
                 "spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]."
                 "matchLabelKeys[0]: must not be in mismatchLabelKeys too"},
-            row{"Pod",
-                "/spec/affinity/podAffinity/preferredDuringSchedulingIgnoredDuringExecution/0/weight", "101",
-                "spec.affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight: must be "
+            row{"Pod", "/spec/affinity/podAffinity/preferredDuringSchedulingIgnoredDuringExecution/0/weight",
+                "101",
+                "spec.affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].weight: must "
+                "be "
                 "from 1 to 100"},
             row{"Pod",
-                "/spec/affinity/podAffinity/preferredDuringSchedulingIgnoredDuringExecution/0/podAffinityTerm/"
+                "/spec/affinity/podAffinity/preferredDuringSchedulingIgnoredDuringExecution/0/"
+                "podAffinityTerm/"
                 "namespaces/0",
                 R"("A")",
-                "spec.affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].podAffinityTerm."
+                "spec.affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution[0]."
+                "podAffinityTerm."
                 "namespaces[0]: must be lower case letters, digits and '-', and begin and end with a letter "
                 "or digit (web-1)"},
             row{"Pod", "/spec/topologySpreadConstraints/0/maxSkew", "0",
@@ -134,7 +138,8 @@ TEST_CASE("model: each broken rule is one error at its field")
                 R"({"maxSkew":2,"topologyKey":"zone","whenUnsatisfiable":"DoNotSchedule"})",
                 "spec.topologySpreadConstraints[1]: must be unique, this one is given twice"},
             row{"Pod", "/spec/schedulingGates/0/name", R"("-")",
-                "spec.schedulingGates[0].name: must be letters, digits, '-', '_' and '.', begin and end with a "
+                "spec.schedulingGates[0].name: must be letters, digits, '-', '_' and '.', begin and end with "
+                "a "
                 "letter or digit, and may have a DNS subdomain and '/' before it (example.com/my-name)"},
             row{"Pod", "/spec/schedulingGates/-", R"({"name":"example.com/quota"})",
                 "spec.schedulingGates[1].name: must be unique, this one is given twice"},

@@ -171,7 +171,8 @@ TEST_CASE("schedule: deciding about a group binds nothing")
     CHECK(used(s) == 8);
 }
 
-TEST_CASE("schedule: a group is packed into the domain that takes most of it, then scores highest, then is first")
+TEST_CASE(
+    "schedule: a group is packed into the domain that takes most of it, then scores highest, then is first")
 {
     std::vector<worker> const pair{{4}, {4}};
     auto s = two_racks();
@@ -210,15 +211,15 @@ TEST_CASE("schedule: a group that no domain takes says why for each")
     CHECK(out.refused[1].member == 2);
     CHECK(out.refused[2].domain == "c");
     CHECK(out.refused[2].member == 0);
-    CHECK(
-        out.refused[2].summary == "0/1 nodes are available: 1 host(s) in a rack that is not allowed.");
+    CHECK(out.refused[2].summary == "0/1 nodes are available: 1 host(s) in a rack that is not allowed.");
     CHECK(used(s) == 1);
 
     auto const in_a_row = schedule::decide_group(s, {{4}, {4}}, {}, &row_of).value();
     CHECK(in_a_row.domain == "c");
     CHECK(in_a_row.nodes == slots{4, 4});
 
-    auto const spilled = schedule::decide_group(s, three, {.packing = schedule::packing::preferred}, &rack_of);
+    auto const spilled =
+        schedule::decide_group(s, three, {.packing = schedule::packing::preferred}, &rack_of);
     CHECK(spilled->placed == 3);
     CHECK(spilled->domain.empty());
 
@@ -228,7 +229,8 @@ TEST_CASE("schedule: a group that no domain takes says why for each")
         "0/1 nodes are in a domain.");
     nowhere.remove("x");
     CHECK(schedule::place_group(nowhere, {{1}}, {}, &host::rack)->placed == 0);
-    CHECK(schedule::place_group(nowhere, {{1}})->refused.at(0).summary == "no nodes available to schedule pods");
+    CHECK(schedule::place_group(nowhere, {{1}})->refused.at(0).summary ==
+        "no nodes available to schedule pods");
 }
 
 TEST_CASE("schedule: a preference for one domain costs no member")
@@ -243,7 +245,8 @@ TEST_CASE("schedule: a preference for one domain costs no member")
     auto const same = schedule::decide_group(s, {{4}, {4}, {4}}, wish, &host::rack).value();
     CHECK(same.domain == "a");
     CHECK(same.placed == 2);
-    auto const none = schedule::decide_group(s, {{4}, {4}, {9}}, {.packing = wish.packing}, &host::rack).value();
+    auto const none =
+        schedule::decide_group(s, {{4}, {4}, {9}}, {.packing = wish.packing}, &host::rack).value();
     CHECK(none.placed == 0);
     CHECK(none.refused.size() == 3);
     CHECK(none.refused.back().domain.empty());
@@ -311,7 +314,8 @@ TEST_SUITE("property")
                 }
                 return out;
             };
-            auto const matches = [&](schedule::group_decision const& got, schedule::group_decision const& want) {
+            auto const matches = [&](schedule::group_decision const& got,
+                                     schedule::group_decision const& want) {
                 if (want.placed < least) {
                     ++refused;
                     REQUIRE(got.placed == 0);
@@ -334,17 +338,19 @@ TEST_SUITE("property")
                 std::string const rack = at.node.rack;
                 if (rack.empty() || !seen.insert(rack).second)
                     return;
-                auto const here = one_by_one([&](std::uint32_t slot) { return before.node(slot).rack == rack; });
+                auto const here =
+                    one_by_one([&](std::uint32_t slot) { return before.node(slot).rack == rack; });
                 if (here.placed >= least &&
-                    (best.placed == 0 || std::pair(here.placed, here.score) > std::pair(best.placed, best.score)))
+                    (best.placed == 0 ||
+                        std::pair(here.placed, here.score) > std::pair(best.placed, best.score)))
                     best = here;
             });
             auto const packed = schedule::decide_group(s, pods, {.min_member = least}, &host::rack).value();
             matches(packed, best);
             check_unchanged();
 
-            auto const wish = schedule::place_group(s, pods,
-                {.min_member = least, .packing = schedule::packing::preferred}, &host::rack)
+            auto const wish = schedule::place_group(
+                s, pods, {.min_member = least, .packing = schedule::packing::preferred}, &host::rack)
                                   .value();
             matches(wish, best.placed >= anywhere.placed ? best : anywhere);
             auto bound = before;

@@ -1,5 +1,5 @@
-// What the scheduler remembers is invisible: after any events, what it answers at once equals the full evaluation of
-// the same nodes, for Kubernetes' default profile with all that its plugins look at.
+// What the scheduler remembers is invisible: after any events, what it answers at once equals the full
+// evaluation of the same nodes, for Kubernetes' default profile with all that its plugins look at.
 
 #include <podium/schedule/kubernetes.hpp>
 #include <podium/schedule/scheduler.hpp>
@@ -44,12 +44,14 @@ struct world {
     kubernetes::node node(std::size_t i)
     {
         kubernetes::node n{.name = "n" + std::to_string(i),
-            .allocatable = {.cpu_milli = 1000 * (1 + below(8)), .memory_bytes = below(20) << 30, .pods = 1 + below(30)}};
+            .allocatable = {
+                .cpu_milli = 1000 * (1 + below(8)), .memory_bytes = below(20) << 30, .pods = 1 + below(30)}};
         if (!one_in(9))
             n.labels[hostname] = n.name;
         if (!one_in(9))
             n.labels[zone] = "z" + std::to_string(below(3));
-        if (!one_in(4))  // so that of 75 racks more have a node than a ledger's places name, and most have two
+        if (!one_in(
+                4))  // so that of 75 racks more have a node than a ledger's places name, and most have two
             n.labels["rack"] = one_in(20) ? "" : "r" + std::to_string(i / 2);
         if (one_in(4))
             n.labels["disk"] = any({"ssd", "hdd"});
@@ -76,7 +78,7 @@ struct world {
             return {};
         return podium::labels::selector({podium::labels::requirement::make(
             {"app", one_in(5) ? podium::labels::op::not_in : podium::labels::op::in, apps()})
-                                             .value()});
+                .value()});
     }
     std::string key() { return any({hostname, zone, "rack", "rack", "nowhere"}); }
     std::vector<schedule::affinity_term> terms(std::uint64_t rarity)
@@ -180,7 +182,8 @@ TEST_CASE("schedule: what is remembered equals the full evaluation, after any ev
         kubernetes::images_there images;
         images.sizes = w.one_in(2) ? schedule::image_size::own : schedule::image_size::kubernetes;
         kubernetes::rules const rules{near, images};
-        schedule::scheduler<kubernetes::rules> s(rules, {.classes = 1 + random_bits::result_type(w.below(12))});
+        schedule::scheduler<kubernetes::rules> s(
+            rules, {.classes = 1 + random_bits::result_type(w.below(12))});
         std::vector<std::pair<std::string, kubernetes::pod>> bound;
         std::vector<kubernetes::pod> templates;
         for (std::size_t i = 0; i < w.nodes(); ++i)
@@ -199,7 +202,10 @@ TEST_CASE("schedule: what is remembered equals the full evaluation, after any ev
                 if (w.one_in(3))
                     s.remove(name);
                 break;
-            case 2: w.any(templates); templates[w.random() % templates.size()] = w.pod(); break;
+            case 2:
+                w.any(templates);
+                templates[w.random() % templates.size()] = w.pod();
+                break;
             case 3:
             case 4:
                 if (!bound.empty()) {

@@ -51,7 +51,8 @@ using warm = schedule::pipeline<shelf, crate, schedule::filters<schedule::fit<me
 using even = schedule::pipeline<shelf, crate, schedule::filters<schedule::fit<metres>>,
     schedule::scores<weighted<schedule::least_allocated<metres>>>>;
 using mixed = schedule::pipeline<shelf, crate, schedule::filters<schedule::fit<metres>, near_warmth>,
-    schedule::scores<weighted<schedule::least_allocated<metres>>, weighted<near_warmth, 2>, weighted<popular>>>;
+    schedule::scores<weighted<schedule::least_allocated<metres>>, weighted<near_warmth, 2>,
+        weighted<popular>>>;
 
 /// Neighbours: who must be near whom, and spread over what.
 struct dock {
@@ -128,7 +129,8 @@ void check(store<Rules>& s, schedule::rebalance_policy const& policy, schedule::
     std::map<std::string, std::size_t> ids;
     std::map<std::string, std::size_t> owners;
     for (auto const& m : plan.moves) {
-        auto const t = std::find_if(s.there.begin(), s.there.end(), [&](auto const& x) { return x.id == m.id; });
+        auto const t =
+            std::find_if(s.there.begin(), s.there.end(), [&](auto const& x) { return x.id == m.id; });
         REQUIRE(t != s.there.end());
         REQUIRE(!t->pinned);
         REQUIRE(t->node == m.from);
@@ -228,7 +230,8 @@ TEST_CASE("schedule: nobody's company is moved away")
     s.add("charger", {.places = 1, .self = {.labels = {{"kind", "charger"}}}}, 0);
     s.add("picker",
         {.places = 8,
-            .self = {.affinity = {.required = {{.selector = selects("kind=charger"), .topology_key = "aisle"}}}}},
+            .self = {.affinity = {.required = {{.selector = selects("kind=charger"),
+                                      .topology_key = "aisle"}}}}},
         0);
     auto const plan = s.plan();
     CHECK(plan.moves.empty());
@@ -307,7 +310,9 @@ TEST_SUITE("property")
             for (std::uint64_t i = 0; i < count; ++i) {
                 auto const name = "dock-" + std::to_string(i);
                 s.on.set(name,
-                    {.name = name, .labels = {{"aisle", std::to_string(random() % 2)}}, .places = 4 + below(9)});
+                    {.name = name,
+                        .labels = {{"aisle", std::to_string(random() % 2)}},
+                        .places = 4 + below(9)});
             }
             for (int i = below(12); i > 0; --i) {
                 robot r{.places = below(5), .self = {.labels = {{"kind", below(2) ? "picker" : "charger"}}}};
@@ -318,9 +323,8 @@ TEST_SUITE("property")
                 else if (below(4) == 0)
                     r.self.affinity.required_anti = {term};
                 if (below(3) == 0)
-                    r.spread = {{.topology_key = "aisle",
-                        .selector = selects("kind=picker"),
-                        .hard = below(2) == 0}};
+                    r.spread = {
+                        {.topology_key = "aisle", .selector = selects("kind=picker"), .hard = below(2) == 0}};
                 s.add(std::to_string(i), r, static_cast<std::uint32_t>(random() % count));
             }
             auto const plan = s.plan();

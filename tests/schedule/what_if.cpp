@@ -139,7 +139,7 @@ TEST_CASE("schedule: what if pods ask for more: they stay where they can")
     CHECK(told(b.ask({schedule::change_pods<batch>{{"rye"}, four}})) == lines{"rye: a > c"});
     for (auto const& [trays, pod] : {std::pair(6, four), std::pair(3, one)})
         CHECK(b.ask({schedule::change_pods<batch>{{"rye"}, pod}, schedule::change_node<oven>{"a", {trays}}})
-                  .pods.empty());
+                .pods.empty());
 }
 
 TEST_CASE("schedule: what if pods come and go")
@@ -155,8 +155,9 @@ TEST_CASE("schedule: what if pods come and go")
     CHECK(nobody.pods.empty());
     CHECK(nobody.after.placed == 2);
     using some = schedule::add_pods<batch>;
-    auto const many = b.ask({some{.id = "bun", .count = 300, .pod = one}, schedule::remove_pods{{"bun-7", "rye"}},
-        some{.id = "bun-7", .pod = two}, some{.id = "rye", .pod = four, .priority = 9}});
+    auto const many =
+        b.ask({some{.id = "bun", .count = 300, .pod = one}, schedule::remove_pods{{"bun-7", "rye"}},
+            some{.id = "bun-7", .pod = two}, some{.id = "rye", .pod = four, .priority = 9}});
     REQUIRE(many.pods.size() == 301);
     CHECK(told(many).front() == "rye:  > c");
     CHECK(told(many).back() == "bun-7:  > ");

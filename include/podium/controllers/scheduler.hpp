@@ -10,9 +10,9 @@
 /// the same plan, so no two plans make room for one pod. Until it is bound, nobody of its priority or below
 /// gets what it needs there; it is bound elsewhere if it fits elsewhere sooner.
 ///
-/// Source: kube-scheduler v1.35: its default profile without volumes and dynamic resources, its order, reasons
-/// and messages. Differences: all nodes are looked at; a node with promised room is weighed without the
-/// promise, which is looked at when it would be chosen; preemption knows no disruption budgets yet and is
+/// Source: kube-scheduler v1.35: its default profile without volumes and dynamic resources, its order,
+/// reasons and messages. Differences: all nodes are looked at; a node with promised room is weighed without
+/// the promise, which is looked at when it would be chosen; preemption knows no disruption budgets yet and is
 /// mentioned in the message only when there are less important pods at all.
 
 #include <podium/controllers/events.hpp>
@@ -240,9 +240,8 @@ private:
             std::uint32_t from = 0;
             if (!promised.own) {
                 auto const d = scheduler_.decide(wanted);
-                if (!d.node || std::ranges::none_of(promised.others, [&](auto const& n) {
-                        return n.first == *d.node;
-                    }))
+                if (!d.node ||
+                    std::ranges::none_of(promised.others, [&](auto const& n) { return n.first == *d.node; }))
                     return d;
                 from = d.from;
             }
@@ -270,9 +269,8 @@ private:
             plan_.update(pod, std::move(next));
             if (way.node) {
                 // Whoever is less important and was promised this node has to look again.
-                std::erase_if(promises_, [&](promise const& p) {
-                    return p.node == *way.node && p.priority < priority_of(*pod);
-                });
+                std::erase_if(promises_,
+                    [&](promise const& p) { return p.node == *way.node && p.priority < priority_of(*pod); });
                 promises_.push_back({priority_of(*pod), *way.node, which, wanted});
                 for (auto const& victim : way.victims)
                     send_away(victim);

@@ -1091,8 +1091,8 @@ inline void check_claim(persistent_volume_claim_spec const& spec, field const& a
         });
         spec["schedulingGates"].check(fewer, "can be taken away only");
         auto const& old_labels = before.spec.node_selector;
-        bool const narrower = !gates.empty() &&
-            std::all_of(old_labels.begin(), old_labels.end(), [&](auto const& l) {
+        bool const narrower =
+            !gates.empty() && std::all_of(old_labels.begin(), old_labels.end(), [&](auto const& l) {
                 auto const found = after.spec.node_selector.find(l.first);
                 return found != after.spec.node_selector.end() && found->second == l.second;
             });

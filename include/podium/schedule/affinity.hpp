@@ -379,7 +379,8 @@ struct inter_pod_affinity {
                 auto const number = nodes.template column<domains>().track(topology_key, nodes);
                 out.push_back({topology_key, number, is_fine(nodes, number)});
             };
-            for (auto const* terms : {&k.wish.required, &k.wish.required_anti, &k.wish.preferred, &k.wish.preferred_anti})
+            for (auto const* terms :
+                {&k.wish.required, &k.wish.required_anti, &k.wish.preferred, &k.wish.preferred_anti})
                 for (auto const& t : *terms)
                     add(t.topology_key);
             for (auto const& t : k.others)
@@ -392,7 +393,8 @@ struct inter_pod_affinity {
                 std::ranges::find(axes_, topology_key, &axis::topology_key) - axes_.begin());
         }
         /// By axis; empty when the kind does not matter.
-        std::vector<sums> const& relation_of(inter_pod_affinity const& p, column const& all, std::uint32_t kind)
+        std::vector<sums> const& relation_of(
+            inter_pod_affinity const& p, column const& all, std::uint32_t kind)
         {
             return relations_(kind, all.birth(kind), [&] {
                 std::vector<sums> out(axes_.size());
@@ -434,7 +436,8 @@ struct inter_pod_affinity {
                 } else {
                     auto const in = d < a.in.size() ? a.in[d] : sums{};
                     values_.insert(values_.end(),
-                        {1 + (in.near > 0 ? 2 : 0) + (in.apart > 0 ? 4 : 0) + (in.existing > 0 ? 8 : 0), in.weight});
+                        {1 + (in.near > 0 ? 2 : 0) + (in.apart > 0 ? 4 : 0) + (in.existing > 0 ? 8 : 0),
+                            in.weight});
                 }
             }
             return places_.set(slot, values_);
@@ -480,7 +483,8 @@ private:
     /// Whether the preferences of pods that are there count.
     [[nodiscard]] bool scores_existing(resident const& pod) const
     {
-        return !ignore_preferred_of_existing || !pod.affinity.preferred.empty() || !pod.affinity.preferred_anti.empty();
+        return !ignore_preferred_of_existing || !pod.affinity.preferred.empty() ||
+            !pod.affinity.preferred_anti.empty();
     }
     static bool taken(detail::topology_counts const& all, std::string_view key, std::string_view domain)
     {

@@ -1,8 +1,10 @@
 #pragma once
-/// What decisions are made with besides the nodes: for one request, what its plugins know of all nodes already.
+/// What decisions are made with besides the nodes: for one request, what its plugins know of all nodes
+/// already.
 ///
 /// - `kept_ledger`: a plugin's ledger, brought up to date when it is asked.
-/// - `fixed_answers`: what the plugins that read the node alone say of each node; pods that are alike to them share it.
+/// - `fixed_answers`: what the plugins that read the node alone say of each node; pods that are alike to them
+/// share it.
 /// - `aids`: both for one request.
 
 #include <podium/schedule/ledger.hpp>
@@ -41,7 +43,8 @@ public:
     {
         if (version_ == on.version())
             return;
-        auto const since = std::exchange(version_, std::nullopt);  // should a plugin throw, all is to be done again
+        auto const since =
+            std::exchange(version_, std::nullopt);  // should a plugin throw, all is to be done again
         if (since && !ledger_.stale(on) && on.version() - *since <= on.slots() &&
             on.touched_since(*since, [&](auto t) { ledger_.touch(plugin, on, t.slot, t.node, moved_); })) {
             version_ = on.version();
@@ -213,8 +216,11 @@ struct aids {
                 if (I < end) {
                     auto const& l = Pipeline::template of_plugin<P>(kept)->now();
                     static_assert(
-                        requires { { l.filter(rules.template plugin<P>(), at[0]) } -> std::same_as<verdict>; },
-                        "podium: a plugin in filters<> has a `ledger` without `verdict filter(plugin, place)`");
+                        requires {
+                            { l.filter(rules.template plugin<P>(), at[0]) } -> std::same_as<verdict>;
+                        },
+                        "podium: a plugin in filters<> has a `ledger` without `verdict filter(plugin, "
+                        "place)`");
                     if (auto const v = l.filter(rules.template plugin<P>(), at[number<P>]); !v.fits())
                         out = {.codes = v.codes, .plugin = I, .unresolvable = v.unresolvable};
                 }
@@ -241,8 +247,11 @@ struct aids {
             if constexpr (Pipeline::template is_kept<P>) {
                 auto const& l = Pipeline::template of_plugin<P>(kept)->now();
                 static_assert(
-                    requires { { l.score(rules.template plugin<P>(), at[0]) } -> std::integral; },
-                    "podium: a plugin in scores<> has a `ledger` without `score(plugin, place)` that returns an integer");
+                    requires {
+                        { l.score(rules.template plugin<P>(), at[0]) } -> std::integral;
+                    },
+                    "podium: a plugin in scores<> has a `ledger` without `score(plugin, place)` that returns "
+                    "an integer");
                 raw[I] = l.score(rules.template plugin<P>(), at[number<P>]);
                 if constexpr (!HasNormalize<P>)
                     raw[I] = std::clamp<std::int64_t>(raw[I], 0, max_score);

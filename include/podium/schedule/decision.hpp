@@ -34,7 +34,7 @@ struct decision {
     std::uint32_t best = 0;               ///< have the highest score
     std::uint32_t from = 0;  ///< ties went to the first of them at or after this slot, cyclically
     std::vector<schedule::refused> refused{};  ///< by plugin, then code
-    std::uint64_t version = 0;  ///< of the snapshot that it was made on
+    std::uint64_t version = 0;                 ///< of the snapshot that it was made on
 
     /// The same answer, whatever it was made on.
     friend bool operator==(decision const& a, decision const& b)
@@ -54,10 +54,8 @@ public:
     {
         for (auto codes = no.codes; nodes != 0 && codes != 0; codes &= codes - 1) {
             auto const code = static_cast<std::uint8_t>(std::countr_zero(codes));
-            auto const at = std::lower_bound(
-                all_.begin(), all_.end(), std::pair(no.plugin, code), [](refused const& r, auto const& which) {
-                    return std::pair(r.plugin, r.code) < which;
-                });
+            auto const at = std::lower_bound(all_.begin(), all_.end(), std::pair(no.plugin, code),
+                [](refused const& r, auto const& which) { return std::pair(r.plugin, r.code) < which; });
             if (at != all_.end() && at->plugin == no.plugin && at->code == code)
                 at->nodes += nodes;
             else

@@ -1,6 +1,6 @@
 #pragma once
-/// A class of pods that are alike to all plugins, and what the scheduler remembers for them: where each node stands.
-/// Nothing here is visible in an answer.
+/// A class of pods that are alike to all plugins, and what the scheduler remembers for them: where each node
+/// stands. Nothing here is visible in an answer.
 
 #include <podium/schedule/aids.hpp>
 #include <podium/schedule/scan.hpp>
@@ -20,9 +20,9 @@
 
 namespace podium::inline v0::schedule::detail {
 
-/// Nodes that are alike to all but the plain scores lie in one cell, and there in one bucket for each sum of these. So a bind
-/// moves one node from bucket to bucket, and a decision looks at the cells, of which there are few: a changed maximum
-/// or a changed domain moves no node.
+/// Nodes that are alike to all but the plain scores lie in one cell, and there in one bucket for each sum of
+/// these. So a bind moves one node from bucket to bucket, and a decision looks at the cells, of which there
+/// are few: a changed maximum or a changed domain moves no node.
 template<class Pipeline>
 class equivalence_class {
 public:
@@ -60,7 +60,8 @@ public:
             touched_.clear();
             bool known = on.touched_since(*version_, [&](auto t) { touched_.push_back(t.slot); });
             with.each_ledger([&]<class P>(std::size_t i, auto& l) {
-                known = known && l.moved_since(moves_[i], [&](std::uint32_t slot) { touched_.push_back(slot); });
+                known =
+                    known && l.moved_since(moves_[i], [&](std::uint32_t slot) { touched_.push_back(slot); });
             });
             if (known) {
                 update_all(rules, on, look);
@@ -96,7 +97,8 @@ public:
         for (auto const c : live_) {
             auto const& k = cells_[c].what;
             auto& j = judged_.emplace_back();
-            j.no = with.refused_there(rules, k.places, k.refusal == 0 ? Pipeline::filter_count : refusals_[k.refusal].no.plugin);
+            j.no = with.refused_there(
+                rules, k.places, k.refusal == 0 ? Pipeline::filter_count : refusals_[k.refusal].no.plugin);
             if (j.no.plugin == Pipeline::nobody)
                 j.no = refusals_[k.refusal].no;
             if (j.no.plugin != Pipeline::nobody)
@@ -115,7 +117,9 @@ public:
             Pipeline::widen(feasible_, j.raw, std::exchange(first, false));
         }
         auto const all = on.slots();
-        auto const behind = [&](std::uint32_t slot) { return slot >= from ? slot - from : slot + all - from; };
+        auto const behind = [&](std::uint32_t slot) {
+            return slot >= from ? slot - from : slot + all - from;
+        };
         for (std::size_t i = 0; i < live_.size(); ++i) {
             auto& j = judged_[i];
             if (j.no.plugin != Pipeline::nobody)
@@ -158,7 +162,8 @@ public:
         return d;
     }
 
-    /// The decision over some of the nodes, in ascending order of slots; their scores are those among all. O(cells + slots).
+    /// The decision over some of the nodes, in ascending order of slots; their scores are those among all.
+    /// O(cells + slots).
     template<class Slots>
     [[nodiscard]] decision decide_among(Pipeline const& rules, nodes const& on, Slots const& among)
     {
@@ -217,7 +222,8 @@ private:
         std::array<std::int64_t, compared_count> raw{};  ///< the compared scores
         friend bool operator==(kinship const& a, kinship const& b)
         {
-            bool same = a.refusal == b.refusal;  // loops, since they are short and std::array would call memcmp
+            bool same =
+                a.refusal == b.refusal;  // loops, since they are short and std::array would call memcmp
             for (std::size_t i = 0; i < a.places.size(); ++i)
                 same = same && a.places[i] == b.places[i];
             for (std::size_t i = 0; i < a.raw.size(); ++i)
@@ -309,7 +315,8 @@ private:
                         cell_of_group_.resize(group + 1, none);
                     auto& c = cell_of_group_[group];
                     auto const k = kinship_of(kin->places, 0, kin->raw);
-                    if (c == none || cells_[c].size == 0 || !(cells_[c].what == k))  // it may have been given up on the way
+                    if (c == none || cells_[c].size == 0 ||
+                        !(cells_[c].what == k))  // it may have been given up on the way
                         c = cell_of(k);
                     move(slot, c, plain);
                 });
@@ -407,8 +414,8 @@ private:
     }
     static auto bucket_of(cell& c, int score)
     {
-        return std::lower_bound(
-            c.buckets.begin(), c.buckets.end(), score, [](bucket const& b, int wanted) { return b.score < wanted; });
+        return std::lower_bound(c.buckets.begin(), c.buckets.end(), score,
+            [](bucket const& b, int wanted) { return b.score < wanted; });
     }
     std::uint32_t cell_of(kinship const& k)
     {

@@ -11,8 +11,8 @@
 ///
 /// With a topology (what a node says is its rack, zone, switch), the group is packed into one domain of it:
 /// the one that takes most members; among these the one with the highest sum of scores; among these the one
-/// whose first node comes first. A member's score is what the node has among all nodes that fit the member, in
-/// and out of the domain, so that sums of different domains can be compared.
+/// whose first node comes first. A member's score is what the node has among all nodes that fit the member,
+/// in and out of the domain, so that sums of different domains can be compared.
 ///
 /// Source: min_member is PodGroup's minMember of kubernetes-sigs/scheduler-plugins (coscheduling) and of
 /// Volcano; required and preferred are Kueue's two kinds of topology request. The search is podium's own.
@@ -39,7 +39,8 @@ namespace podium::inline v0::schedule {
 /// How much packing into one domain is worth.
 enum class packing : std::uint8_t {
     required,   ///< one domain or not at all
-    preferred,  ///< one domain where that costs no member: without any, or with fewer than elsewhere, anywhere
+    preferred,  ///< one domain where that costs no member: without any, or with fewer than elsewhere,
+                ///< anywhere
 };
 
 struct group_policy {
@@ -194,8 +195,8 @@ template<class Pipeline, class Topology>
 
 }  // namespace detail
 
-/// A node's domain, by whatever std::invoke can call with the node: a string or an optional one. An empty name
-/// is none: such a node takes no part in packing.
+/// A node's domain, by whatever std::invoke can call with the node: a string or an optional one. An empty
+/// name is none: such a node takes no part in packing.
 template<class T, class Node>
 concept Topology = std::invocable<T const&, Node const&> &&
     detail::DomainName<std::remove_cvref_t<std::invoke_result_t<T const&, Node const&>>>;
@@ -206,9 +207,9 @@ concept Topology = std::invocable<T const&, Node const&> &&
 /// fitting is no error but an answer: `placed` is 0, and `refused` says who fits nowhere.
 ///
 /// A repeated call places another group beside the first. Cost: without a topology that of placing the
-/// members. With one, that of placing them in each domain that takes those before them, O(nodes of the domain)
-/// for each once its like is remembered, and of taking them back. Where the scheduler remembers nothing, it is
-/// a table of all nodes each time: at most O(domains x members x nodes x plugins).
+/// members. With one, that of placing them in each domain that takes those before them, O(nodes of the
+/// domain) for each once its like is remembered, and of taking them back. Where the scheduler remembers
+/// nothing, it is a table of all nodes each time: at most O(domains x members x nodes x plugins).
 template<class Pipeline, class T = detail::anywhere>
 requires Topology<T, typename Pipeline::node_type>
 [[nodiscard]] result<group_decision> place_group(scheduler<Pipeline>& s,

@@ -67,14 +67,18 @@ struct image_locality {
         static key key_of(image_locality const&, Nodes const&, request const& r) { return r; }
         static std::uint64_t stamp(Nodes const&) { return 0; }
 
-        ledger(image_locality const&, Nodes&, key k) : key_(std::move(k)), images_(distinct(key_.images)), places_(images_.size())
+        ledger(image_locality const&, Nodes&, key k)
+            : key_(std::move(k)),
+              images_(distinct(key_.images)),
+              places_(images_.size())
         {
             for (auto const& image : key_.images)
                 all_.having[image] = {};
             having_.resize(images_.size());
         }
         [[nodiscard]] bool stale(Nodes const& nodes) const { return places_.crowded(nodes.slots()); }
-        void touch(image_locality const& p, Nodes const& nodes, std::uint32_t slot, bool node, std::vector<std::uint32_t>&)
+        void touch(image_locality const& p, Nodes const& nodes, std::uint32_t slot, bool node,
+            std::vector<std::uint32_t>&)
         {
             if (!node || images_.empty())
                 return;

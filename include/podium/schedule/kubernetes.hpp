@@ -2,13 +2,14 @@
 /// Kubernetes' default profile: all of its default plugins with its weights, on a plain node and pod.
 ///
 ///     schedule::scheduler<schedule::kubernetes::rules> s;
-///     s.set("oslo", {.name = "oslo", .allocatable = {.cpu_milli = 4000, .memory_bytes = 8'000'000'000, .pods = 110}});
-///     auto const d = s.place({.requests = {.cpu_milli = 500, .memory_bytes = 1'000'000'000}});
+///     s.set("oslo", {.name = "oslo", .allocatable = {.cpu_milli = 4000, .memory_bytes = 8'000'000'000, .pods
+///     = 110}}); auto const d = s.place({.requests = {.cpu_milli = 500, .memory_bytes = 1'000'000'000}});
 ///
-/// Whoever has objects of Kubernetes' shape turns them into these; whoever has other ones writes a `pipeline` on them and
-/// takes of the plugins what applies.
+/// Whoever has objects of Kubernetes' shape turns them into these; whoever has other ones writes a `pipeline`
+/// on them and takes of the plugins what applies.
 ///
-/// Source: kube-scheduler v1.35, apis/config/v1/default_plugins.go, without dynamic resources and gates (see `pod_queue`).
+/// Source: kube-scheduler v1.35, apis/config/v1/default_plugins.go, without dynamic resources and gates (see
+/// `pod_queue`).
 
 #include <podium/schedule/affinity.hpp>
 #include <podium/schedule/images.hpp>
@@ -34,8 +35,8 @@ namespace podium::inline v0::schedule::kubernetes {
 struct resources {
     std::int64_t cpu_milli = 0;
     std::int64_t memory_bytes = 0;
-    std::int64_t storage_bytes = 0;  ///< ephemeral-storage
-    std::int64_t pods = 0;           ///< of a node; a pod always takes one
+    std::int64_t storage_bytes = 0;                                ///< ephemeral-storage
+    std::int64_t pods = 0;                                         ///< of a node; a pod always takes one
     std::vector<std::pair<std::string, std::int64_t>> extended{};  ///< by name, as "example.com/gpu"
     friend bool operator==(resources const&, resources const&) = default;
 };
@@ -62,8 +63,8 @@ struct pod {
     std::string node_name{};  ///< the only node that will do; empty: any
     /// Of all containers together, or of the neediest init container, with overhead.
     resources requests{};
-    /// The same with 100m and 200 MiB for each container that does not say: what scores assume that it takes. None:
-    /// `requests`.
+    /// The same with 100m and 200 MiB for each container that does not say: what scores assume that it takes.
+    /// None: `requests`.
     std::optional<std::int64_t> assumed_cpu_milli{};
     std::optional<std::int64_t> assumed_memory_bytes{};
     node_choice choice{};
@@ -123,8 +124,8 @@ template<auto Part>
 
 // Each has a name of its own: what is built from them has short ones, in errors and in object files.
 
-struct cpu : resource<"cpu", &detail::allocatable<&resources::cpu_milli>, &detail::requested<&resources::cpu_milli>,
-                 &detail::assumed_cpu> {};
+struct cpu : resource<"cpu", &detail::allocatable<&resources::cpu_milli>,
+                 &detail::requested<&resources::cpu_milli>, &detail::assumed_cpu> {};
 struct memory : resource<"memory", &detail::allocatable<&resources::memory_bytes>,
                     &detail::requested<&resources::memory_bytes>, &detail::assumed_memory> {};
 struct storage : resource<"ephemeral-storage", &detail::allocatable<&resources::storage_bytes>,
@@ -142,22 +143,24 @@ struct disks : volume_restrictions<&pod::volumes> {};
 struct disk_limits : node_volume_limits<&node::volume_limits, &pod::volumes> {};
 struct claims : volume_binding<&node::labels, &node::name, &pod::volumes> {};
 struct disk_zones : volume_zone<&node::labels, &pod::volumes> {};
-struct spreading : topology_spread<&node::labels, &node::name, &node::taints, &pod::self, &detail::spread_of> {};
+struct spreading
+    : topology_spread<&node::labels, &node::name, &node::taints, &pod::self, &detail::spread_of> {};
 struct affinity_to_pods : inter_pod_affinity<&node::labels, &pod::self> {};
 struct most_left : least_allocated<cpu, memory> {};
 struct most_even : balanced_allocation<cpu, memory> {};
 struct images_there : image_locality<&node::images, &pod::images> {};
 
 /// The default profile.
-using default_filters = filters<unschedulable_nodes, named_node, taints, affinity_to_nodes, host_ports, enough_resources,
-    disks, disk_limits, claims, disk_zones, spreading, affinity_to_pods>;
+using default_filters = filters<unschedulable_nodes, named_node, taints, affinity_to_nodes, host_ports,
+    enough_resources, disks, disk_limits, claims, disk_zones, spreading, affinity_to_pods>;
 using default_scores = scores<weighted<taints, 3>, weighted<affinity_to_nodes, 2>, weighted<spreading, 2>,
     weighted<affinity_to_pods, 2>, weighted<most_left, 1>, weighted<most_even, 1>, weighted<images_there, 1>>;
 using rules = pipeline<node, pod, default_filters, default_scores>;
 
 }  // namespace podium::schedule::kubernetes
 
-// Many seconds of compiling: with PODIUM_SEPARATE_COMPILATION in one translation unit only (see <podium/src.hpp>).
+// Many seconds of compiling: with PODIUM_SEPARATE_COMPILATION in one translation unit only (see
+// <podium/src.hpp>).
 #if defined(PODIUM_SOURCE)
 #define PODIUM_KUBERNETES_RULES template
 #elif defined(PODIUM_SEPARATE_COMPILATION)

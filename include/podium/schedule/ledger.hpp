@@ -1,10 +1,11 @@
 #pragma once
-/// What a plugin that looks at many nodes keeps of them as they change, so that the next like pod costs what changed.
+/// What a plugin that looks at many nodes keeps of them as they change, so that the next like pod costs what
+/// changed.
 ///
-/// A plugin with an overview or a contest may have a `ledger<Nodes>`. It gives each node a *place*: nodes of one place get
-/// the same answers, whatever the rest of the cluster is like. Where a domain is large (a zone), the place says which domain
-/// it is, and a pod that comes there moves no node to another place; where domains are many and small (a node's own
-/// name), the place says what is in them.
+/// A plugin with an overview or a contest may have a `ledger<Nodes>`. It gives each node a *place*: nodes of
+/// one place get the same answers, whatever the rest of the cluster is like. Where a domain is large (a
+/// zone), the place says which domain it is, and a pod that comes there moves no node to another place; where
+/// domains are many and small (a node's own name), the place says what is in them.
 
 #include <podium/schedule/plugin.hpp>
 
@@ -20,19 +21,22 @@ namespace podium::inline v0::schedule {
 
 /// What a ledger must do; `P` is its plugin. Its answers equal those of the plugin's survey at each moment.
 ///
-/// - `key`: what it depends on of a pod; pods with equal ones (`==`) share a ledger. `key_of(plugin, nodes, request)` finds
+/// - `key`: what it depends on of a pod; pods with equal ones (`==`) share a ledger. `key_of(plugin, nodes,
+/// request)` finds
 ///   it, and finds the same again as long as `stamp(nodes)` stays.
 /// - `L(plugin, nodes, key)`: a ledger that knows no node yet.
-/// - `touch(plugin, nodes, slot, node, also)`: the pods of the slot changed, or (`node`) its node. Appends to `also` the
+/// - `touch(plugin, nodes, slot, node, also)`: the pods of the slot changed, or (`node`) its node. Appends to
+/// `also` the
 ///   other slots that are in another place because of it. An extra call is harmless.
 /// - `stale(nodes)`: it has to be made anew.
 /// - `place(slot)` of a node there is; below `places()`.
 /// - `filter(plugin, place)`, if the plugin filters: its verdict now.
-/// - `open()`, then `admit(place, nodes)` for all nodes that fit, then `close()`; after that `score(plugin, place)`, if the
+/// - `open()`, then `admit(place, nodes)` for all nodes that fit, then `close()`; after that `score(plugin,
+/// place)`, if the
 ///   plugin scores.
 template<class L, class P, class Nodes, class Request>
-concept Ledger = requires(L& l, L const& c, P const& p, Nodes& nodes, Nodes const& some, Request const& r, bool node,
-    std::uint32_t slot, std::vector<std::uint32_t>& also) {
+concept Ledger = requires(L& l, L const& c, P const& p, Nodes& nodes, Nodes const& some, Request const& r,
+    bool node, std::uint32_t slot, std::vector<std::uint32_t>& also) {
     { L::key_of(p, some, r) } -> std::same_as<typename L::key>;
     { L::stamp(some) } -> std::convertible_to<std::uint64_t>;
     requires std::equality_comparable<typename L::key>;

@@ -253,7 +253,8 @@ public:
     using ranges = std::array<range, score_count>;
 
     /// Whether a plugin looks at more than one node for its answer about one.
-    static constexpr bool spans = (detail::spans<Filter> || ...) || (detail::spans<typename Weighted::plugin> || ...);
+    static constexpr bool spans =
+        (detail::spans<Filter> || ...) || (detail::spans<typename Weighted::plugin> || ...);
     /// Whether it keeps a ledger of them.
     template<class P>
     static constexpr bool is_kept = detail::spans<P> && detail::HasLedger<P, nodes>;
@@ -267,8 +268,8 @@ public:
         });
         return local;
     }
-    /// Whether, for this pod now, no filter looks at more than one node: then default overviews will do. It stays so when
-    /// pods are taken away, which preemption relies on.
+    /// Whether, for this pod now, no filter looks at more than one node: then default overviews will do. It
+    /// stays so when pods are taken away, which preemption relies on.
     [[nodiscard]] bool filters_alone(nodes const& on, request const& wanted) const
     {
         return ((!detail::HasOverview<Filter> || alone<Filter>(on, wanted)) && ...);
@@ -305,8 +306,8 @@ public:
         return out;
     }
 
-    /// Which plugins are asked: `fixed` ones read the node alone, so only a change of the node concerns them; `moving` are
-    /// those of the others that keep no ledger.
+    /// Which plugins are asked: `fixed` ones read the node alone, so only a change of the node concerns them;
+    /// `moving` are those of the others that keep no ledger.
     enum class part : std::uint8_t { all, fixed, moving };
     template<class P>
     static constexpr bool is_fixed = !detail::HasFacts<P> && !detail::spans<P>;
@@ -326,8 +327,8 @@ public:
 
     /// The first plugin that refuses; with `moving`, `known` is what the fixed ones said.
     template<part Which>
-    [[nodiscard]] refusal first_refusal(
-        candidate const& at, request const& wanted, refusal known = {}, overviews const& cluster = unasked<overviews>()) const
+    [[nodiscard]] refusal first_refusal(candidate const& at, request const& wanted, refusal known = {},
+        overviews const& cluster = unasked<overviews>()) const
     {
         refusal out;
         each_filter([&]<std::size_t I, class P>() {
@@ -366,8 +367,8 @@ public:
     /// Asks the score plugins, leaving the others' places in `raw` as they are. A score without `normalize`
     /// that is not 0 to 100 is brought there.
     template<part Which>
-    void score(
-        candidate const& at, request const& wanted, raw_scores& raw, contests const& cluster = unasked<contests>()) const
+    void score(candidate const& at, request const& wanted, raw_scores& raw,
+        contests const& cluster = unasked<contests>()) const
     {
         each_score([&]<std::size_t I, class P, int W>() {
             if constexpr (is_asked<P, Which>) {
@@ -551,9 +552,8 @@ private:
     [[nodiscard]] int weigh_one(raw_scores const& raw, ranges const& feasible) const
     {
         if constexpr (detail::HasNormalize<P>)
-            return raw[I] == not_scored
-                ? 0
-                : W *
+            return raw[I] == not_scored ? 0
+                                        : W *
                     static_cast<int>(
                         std::clamp<std::int64_t>(plugin<P>().normalize(raw[I], feasible[I]), 0, max_score));
         else

@@ -4,9 +4,9 @@
 ///     auto const plan = schedule::rebalance(fleet, there, {.max_moves = 5, .max_per_owner = 1});
 ///     for (auto const& m : plan->moves) ...   // m.id goes from m.from to m.to and gains m.gain
 ///
-/// The scheduler places each pod where it is best at that moment; later nodes come, pods go, and better places
-/// come to be. A pod's score is what the pipeline gives its node when the pod itself is taken out; a node that
-/// would refuse it then scores 0. The total is the sum of that over all tenants.
+/// The scheduler places each pod where it is best at that moment; later nodes come, pods go, and better
+/// places come to be. A pod's score is what the pipeline gives its node when the pod itself is taken out; a
+/// node that would refuse it then scores 0. The total is the sum of that over all tenants.
 ///
 /// Greedy: each step takes the move that gains the pod most (among equals, the first in the order of the
 /// tenants, to the first node), out of those that raise the total and leave no other tenant on a node that
@@ -196,10 +196,11 @@ private:
 /// Errors, all at once: `invalid` for a least_gain below 1; of the tenants as for `what_if`.
 ///
 /// The same input has the same plan, and what is left after carrying out a plan that ended `balanced` has an
-/// empty one, unless budgets or the rule that a pod moves once held something back. Cost: at most 1 + max_moves
-/// + max_tries looks. In a look each kind of pod is taken from each node that has it, a scheduler decides, and
-/// it is put back: O(what changed) each; where the scheduler remembers nothing, O(nodes x plugins).
-/// Pods of a type without == are of one kind where the tenants point to one pod.
+/// empty one, unless budgets or the rule that a pod moves once held something back. Cost: at most 1 +
+/// max_moves
+/// + max_tries looks. In a look each kind of pod is taken from each node that has it, a scheduler decides,
+/// and it is put back: O(what changed) each; where the scheduler remembers nothing, O(nodes x plugins). Pods
+/// of a type without == are of one kind where the tenants point to one pod.
 template<class Pipeline>
 [[nodiscard]] result<rebalance_plan> rebalance(Pipeline const& rules, snapshot<Pipeline> nodes,
     std::vector<tenant<typename Pipeline::pod_type>> const& tenants, rebalance_policy const& policy = {})

@@ -59,8 +59,8 @@ enum class affinity_role : std::uint8_t { required, required_anti, preferred, pr
 
 /// Column: how many pods of which kind are on each node. `Resident(pod)` gives a `resident`.
 ///
-/// Kinds have small numbers that are used again, and a birth that is not: whoever remembers something of a kind keeps both.
-/// The wishes of the kinds there are can be asked for once for all kinds that have them.
+/// Kinds have small numbers that are used again, and a birth that is not: whoever remembers something of a
+/// kind keeps both. The wishes of the kinds there are can be asked for once for all kinds that have them.
 template<auto Resident>
 class residents {
     static constexpr std::uint32_t none = ~std::uint32_t{0};
@@ -92,7 +92,8 @@ public:
         std::uint64_t birth = 0;
         std::uint32_t kinds = 0;
     };
-    /// What a kind's number was for the last pod that was bound with it: the next one like it is found at once.
+    /// What a kind's number was for the last pod that was bound with it: the next one like it is found at
+    /// once.
     struct hint {
         std::uint32_t kind = none;
         std::uint64_t birth = 0;
@@ -167,7 +168,7 @@ private:
     struct kept_kind {
         std::shared_ptr<resident const> what{};
         std::uint64_t pods = 0;
-        std::uint64_t birth = 0;  ///< 0: no kind has this number now
+        std::uint64_t birth = 0;                    ///< 0: no kind has this number now
         std::uint32_t before = none, after = none;  ///< by birth
         std::vector<std::uint64_t> wishes{};
     };
@@ -207,9 +208,8 @@ private:
             kinds_[latest_].after = n;
         latest_ = n;
         by_hash_.emplace(hash(r), n);
-        each_term(*k.what, [&](affinity_term const& t, affinity_role role) {
-            k.wishes.push_back(have(t, *k.what, role));
-        });
+        each_term(*k.what,
+            [&](affinity_term const& t, affinity_role role) { k.wishes.push_back(have(t, *k.what, role)); });
         return n;
     }
     void retire(std::uint32_t n)
@@ -250,8 +250,8 @@ private:
     }
     void drop(std::uint64_t birth)
     {
-        auto const w = std::find_if(
-            wishes_.begin(), wishes_.end(), [&](wish const& one) { return one.birth == birth; });
+        auto const w =
+            std::find_if(wishes_.begin(), wishes_.end(), [&](wish const& one) { return one.birth == birth; });
         if (--w->kinds != 0)
             return;
         std::swap(*w, wishes_.back());

@@ -107,8 +107,14 @@ template<auto Capacities, auto Requests>
 struct extended_resources {
     using list = std::vector<std::pair<std::string, std::int64_t>>;
 
-    [[nodiscard]] static list capacities(auto const& node) { return sorted(std::invoke(Capacities, node), limit); }
-    [[nodiscard]] static list requests(auto const& pod) { return sorted(std::invoke(Requests, pod), limit + 1); }
+    [[nodiscard]] static list capacities(auto const& node)
+    {
+        return sorted(std::invoke(Capacities, node), limit);
+    }
+    [[nodiscard]] static list requests(auto const& pod)
+    {
+        return sorted(std::invoke(Requests, pod), limit + 1);
+    }
 
 private:
     static constexpr std::int64_t limit = std::int64_t{1} << 53;
@@ -147,11 +153,18 @@ public:
         rows_[slot].capacity = 0;
         mirror(slot);
     }
-    void bind(std::uint32_t slot, auto const& pod) { add(slot, Resource::request(pod), Resource::assumed(pod)); }
-    void unbind(std::uint32_t slot, auto const& pod) { add(slot, -Resource::request(pod), -Resource::assumed(pod)); }
+    void bind(std::uint32_t slot, auto const& pod)
+    {
+        add(slot, Resource::request(pod), Resource::assumed(pod));
+    }
+    void unbind(std::uint32_t slot, auto const& pod)
+    {
+        add(slot, -Resource::request(pod), -Resource::assumed(pod));
+    }
     [[nodiscard]] row const& at(std::uint32_t slot) const { return rows_[slot]; }
 
-    /// The same as columns of doubles, for whoever looks at all nodes; `exact` as long as no amount was too large for that.
+    /// The same as columns of doubles, for whoever looks at all nodes; `exact` as long as no amount was too
+    /// large for that.
     [[nodiscard]] bool exact() const noexcept { return exact_; }
     [[nodiscard]] double const* capacity() const noexcept { return capacity_.data(); }
     [[nodiscard]] double const* used() const noexcept { return used_.data(); }
@@ -282,7 +295,8 @@ public:
     }
 
 #if defined(PODIUM_SCHEDULE_SWEEPS)
-    /// Marks the slots that `filter` refuses, by position; false, and nothing is marked, where it has to be asked.
+    /// Marks the slots that `filter` refuses, by position; false, and nothing is marked, where it has to be
+    /// asked.
     [[nodiscard]] static bool sweep(auto const& columns, request const& r, auto slots, std::int32_t* refused)
     {
         bool can = r.extended.empty();
@@ -295,16 +309,17 @@ public:
                     return;
                 auto const& column = std::get<usage<R>>(columns);
                 detail::sweep(slots.size(),
-                    [slots, capacity = column.capacity(), used = column.used(), wanted = static_cast<double>(r.amounts[k]),
-                        refused](std::size_t i) PODIUM_SCHEDULE_IN_SWEEP {
-                        detail::lanes c, u;
-                        slots.load(c, capacity, i);
-                        slots.load(u, used, i);
-                        detail::lane_ints no;
-                        detail::load(no, refused + i);
-                        no |= __builtin_convertvector(u + wanted > c, detail::lane_ints);
-                        detail::store(no, refused + i);
-                    });
+                    [slots, capacity = column.capacity(), used = column.used(),
+                        wanted = static_cast<double>(r.amounts[k]), refused](std::size_t i)
+                        PODIUM_SCHEDULE_IN_SWEEP {
+                            detail::lanes c, u;
+                            slots.load(c, capacity, i);
+                            slots.load(u, used, i);
+                            detail::lane_ints no;
+                            detail::load(no, refused + i);
+                            no |= __builtin_convertvector(u + wanted > c, detail::lane_ints);
+                            detail::store(no, refused + i);
+                        });
             });
         return can;
     }
@@ -381,8 +396,8 @@ private:
 
 namespace detail {
 
-/// part * 100 / whole, truncated; 0 <= part <= whole. As doubles where that is exact (see sweep.hpp): processors divide those
-/// several times faster.
+/// part * 100 / whole, truncated; 0 <= part <= whole. As doubles where that is exact (see sweep.hpp):
+/// processors divide those several times faster.
 [[nodiscard]] constexpr std::int64_t percent_of(std::int64_t part, std::int64_t whole)
 {
     return whole < most_swept
@@ -416,16 +431,19 @@ template<class... Resources>
             ++k;
         }(),
         ...);
-    return weight <= 0 ? 0 : static_cast<int>(sum) / static_cast<int>(weight);  // at most 100 x 100 x resources
+    return weight <= 0 ? 0
+                       : static_cast<int>(sum) / static_cast<int>(weight);  // at most 100 x 100 x resources
 }
 
 /// what(usage of A, usage of B) unless one of them, or what is asked for, cannot be swept.
 template<class A, class B>
-[[nodiscard]] bool sweep_two(auto const& columns, std::array<std::int64_t, 2> const& request, auto const& what)
+[[nodiscard]] bool sweep_two(
+    auto const& columns, std::array<std::int64_t, 2> const& request, auto const& what)
 {
     auto const& a = std::get<usage<A>>(columns);
     auto const& b = std::get<usage<B>>(columns);
-    if (!a.exact() || !b.exact() || request[0] >= most_swept || request[1] >= most_swept ||
+    if (
+        !a.exact() || !b.exact() || request[0] >= most_swept || request[1] >= most_swept ||
         requires { A::only_if_asked; } || requires { B::only_if_asked; })
         return false;
     what(a, b);
@@ -465,41 +483,50 @@ struct least_allocated {
             });
     }
 #if defined(PODIUM_SCHEDULE_SWEEPS)
-    /// Adds `times` the score of each slot, by position; false, and nothing is added, where it has to be asked for.
-    [[nodiscard]] bool sweep(auto const& columns, std::array<std::int64_t, sizeof...(Resources)> const& request,
-        auto slots, int times, std::int32_t* sums) const
+    /// Adds `times` the score of each slot, by position; false, and nothing is added, where it has to be
+    /// asked for.
+    [[nodiscard]] bool sweep(auto const& columns,
+        std::array<std::int64_t, sizeof...(Resources)> const& request, auto slots, int times,
+        std::int32_t* sums) const
     requires(sizeof...(Resources) == 2)
     {
-        return detail::sweep_two<Resources...>(columns, request, [&]<class A, class B>(A const& a, B const& b) {
-            auto const [x, y] = weights;
-            auto const inverse = [](int w) { return w > 0 ? 1.0 / w : 0.0; };
-            detail::sweep(slots.size(),
-                [slots, ca = a.capacity(), ua = a.assumed(), cb = b.capacity(), ub = b.assumed(),
-                    ra = static_cast<double>(request[0]), rb = static_cast<double>(request[1]),
-                    wa = static_cast<double>(x), wb = static_cast<double>(y), both = inverse(x + y), one = inverse(x),
-                    other = inverse(y), times, sums](std::size_t i) PODIUM_SCHEDULE_IN_SWEEP {
-                    using detail::lanes;
-                    lanes const zero{};
-                    lanes const ones = zero + 1.0;
-                    lanes c, u, d, v;
-                    slots.load(c, ca, i), slots.load(u, ua, i), slots.load(d, cb, i), slots.load(v, ub, i);
-                    u += ra, v += rb;
-                    detail::lane_choice const has = c > 0.0, has_other = d > 0.0;
-                    lanes p = (c - u) * static_cast<double>(max_score) / (has ? c : ones);
-                    lanes q = (d - v) * static_cast<double>(max_score) / (has_other ? d : ones);
-                    p = (has & (u <= c)) ? p : zero;
-                    q = (has_other & (v <= d)) ? q : zero;
-                    detail::lane_ints const a_part = __builtin_convertvector(p, detail::lane_ints);
-                    detail::lane_ints const b_part = __builtin_convertvector(q, detail::lane_ints);
-                    lanes const sum = __builtin_convertvector(a_part, lanes) * wa +
-                        __builtin_convertvector(b_part, lanes) * wb + 0.5;  // halfway, so that no product falls short
-                    lanes const by = (has & has_other) ? zero + both : has ? zero + one : has_other ? zero + other : zero;
-                    detail::lane_ints all;
-                    detail::load(all, sums + i);
-                    all += times * __builtin_convertvector(sum * by, detail::lane_ints);
-                    detail::store(all, sums + i);
-                });
-        });
+        return detail::sweep_two<Resources...>(
+            columns, request, [&]<class A, class B>(A const& a, B const& b) {
+                auto const [x, y] = weights;
+                auto const inverse = [](int w) { return w > 0 ? 1.0 / w : 0.0; };
+                detail::sweep(slots.size(),
+                    [slots, ca = a.capacity(), ua = a.assumed(), cb = b.capacity(), ub = b.assumed(),
+                        ra = static_cast<double>(request[0]), rb = static_cast<double>(request[1]),
+                        wa = static_cast<double>(x), wb = static_cast<double>(y), both = inverse(x + y),
+                        one = inverse(x), other = inverse(y), times, sums](std::size_t i)
+                        PODIUM_SCHEDULE_IN_SWEEP {
+                            using detail::lanes;
+                            lanes const zero{};
+                            lanes const ones = zero + 1.0;
+                            lanes c, u, d, v;
+                            slots.load(c, ca, i), slots.load(u, ua, i), slots.load(d, cb, i),
+                                slots.load(v, ub, i);
+                            u += ra, v += rb;
+                            detail::lane_choice const has = c > 0.0, has_other = d > 0.0;
+                            lanes p = (c - u) * static_cast<double>(max_score) / (has ? c : ones);
+                            lanes q = (d - v) * static_cast<double>(max_score) / (has_other ? d : ones);
+                            p = (has & (u <= c)) ? p : zero;
+                            q = (has_other & (v <= d)) ? q : zero;
+                            detail::lane_ints const a_part = __builtin_convertvector(p, detail::lane_ints);
+                            detail::lane_ints const b_part = __builtin_convertvector(q, detail::lane_ints);
+                            lanes const sum = __builtin_convertvector(a_part, lanes) * wa +
+                                __builtin_convertvector(b_part, lanes) * wb +
+                                0.5;  // halfway, so that no product falls short
+                            lanes const by = (has & has_other) ? zero + both
+                                : has                          ? zero + one
+                                : has_other                    ? zero + other
+                                                               : zero;
+                            detail::lane_ints all;
+                            detail::load(all, sums + i);
+                            all += times * __builtin_convertvector(sum * by, detail::lane_ints);
+                            detail::store(all, sums + i);
+                        });
+            });
     }
 #endif
 };
@@ -632,38 +659,42 @@ struct balanced_allocation {
         return static_cast<int>((1 - deviation) * max_score);
     }
 #if defined(PODIUM_SCHEDULE_SWEEPS)
-    /// Adds `times` the score of each slot, by position; false, and nothing is added, where it has to be asked for.
-    [[nodiscard]] static bool sweep(auto const& columns, std::array<std::int64_t, size> const& request, auto slots,
-        int times, std::int32_t* sums)
+    /// Adds `times` the score of each slot, by position; false, and nothing is added, where it has to be
+    /// asked for.
+    [[nodiscard]] static bool sweep(auto const& columns, std::array<std::int64_t, size> const& request,
+        auto slots, int times, std::int32_t* sums)
     requires(size == 2)
     {
         if (request[0] == 0 && request[1] == 0)
             return true;
-        return detail::sweep_two<Resources...>(columns, request, [&]<class A, class B>(A const& a, B const& b) {
-            detail::sweep(slots.size(),
-                [slots, ca = a.capacity(), ua = a.used(), cb = b.capacity(), ub = b.used(),
-                    ra = static_cast<double>(request[0]), rb = static_cast<double>(request[1]), times,
-                    sums](std::size_t i) PODIUM_SCHEDULE_IN_SWEEP {
-                    using detail::lanes;
-                    lanes const zero{};
-                    lanes const ones = zero + 1.0;
-                    lanes c, u, d, v;
-                    slots.load(c, ca, i), slots.load(u, ua, i), slots.load(d, cb, i), slots.load(v, ub, i);
-                    detail::lane_choice const has = c > 0.0, has_other = d > 0.0;
-                    lanes f = (u + ra) / (has ? c : ones);
-                    lanes g = (v + rb) / (has_other ? d : ones);
-                    f = f < 1.0 ? f : ones;
-                    g = g < 1.0 ? g : ones;
-                    lanes apart = (f - g) / 2.0;
-                    apart = apart < 0.0 ? -apart : apart;
-                    apart = (has & has_other) ? apart : zero;
-                    detail::lane_ints all;
-                    detail::load(all, sums + i);
-                    all += times *
-                        __builtin_convertvector((1.0 - apart) * static_cast<double>(max_score), detail::lane_ints);
-                    detail::store(all, sums + i);
-                });
-        });
+        return detail::sweep_two<Resources...>(
+            columns, request, [&]<class A, class B>(A const& a, B const& b) {
+                detail::sweep(slots.size(),
+                    [slots, ca = a.capacity(), ua = a.used(), cb = b.capacity(), ub = b.used(),
+                        ra = static_cast<double>(request[0]), rb = static_cast<double>(request[1]), times,
+                        sums](std::size_t i) PODIUM_SCHEDULE_IN_SWEEP {
+                        using detail::lanes;
+                        lanes const zero{};
+                        lanes const ones = zero + 1.0;
+                        lanes c, u, d, v;
+                        slots.load(c, ca, i), slots.load(u, ua, i), slots.load(d, cb, i),
+                            slots.load(v, ub, i);
+                        detail::lane_choice const has = c > 0.0, has_other = d > 0.0;
+                        lanes f = (u + ra) / (has ? c : ones);
+                        lanes g = (v + rb) / (has_other ? d : ones);
+                        f = f < 1.0 ? f : ones;
+                        g = g < 1.0 ? g : ones;
+                        lanes apart = (f - g) / 2.0;
+                        apart = apart < 0.0 ? -apart : apart;
+                        apart = (has & has_other) ? apart : zero;
+                        detail::lane_ints all;
+                        detail::load(all, sums + i);
+                        all += times *
+                            __builtin_convertvector(
+                                (1.0 - apart) * static_cast<double>(max_score), detail::lane_ints);
+                        detail::store(all, sums + i);
+                    });
+            });
     }
 #endif
 };

@@ -18,8 +18,9 @@ namespace podium::inline v0::schedule::detail {
 
 /// The decision for one request; the aids are up to date. Equals `pipeline::decide_class`.
 ///
-/// Nodes that are alike to the plugins that read the node alone and to those with ledgers are judged together; what is left
-/// for each node are the plugins that read columns, which sweep them where they can. O(nodes + kinds of nodes).
+/// Nodes that are alike to the plugins that read the node alone and to those with ledgers are judged
+/// together; what is left for each node are the plugins that read columns, which sweep them where they can.
+/// O(nodes + kinds of nodes).
 template<class Pipeline>
 class scanner {
 public:
@@ -35,8 +36,8 @@ public:
         return all;
     }();
 
-    [[nodiscard]] decision operator()(
-        Pipeline const& rules, nodes const& on, request const& wanted, aids<Pipeline> const& with, std::uint32_t from)
+    [[nodiscard]] decision operator()(Pipeline const& rules, nodes const& on, request const& wanted,
+        aids<Pipeline> const& with, std::uint32_t from)
     {
         all_slots const everyone{on.slots()};
         look(rules, on, wanted, with, everyone);
@@ -60,10 +61,10 @@ public:
         return d;
     }
 
-    /// seen(slot, group, plain score, kin) for each of the slots: the kin are null where there is no node, and for one that
-    /// some plugin refuses; else groups of equal numbers have equal kin.
-    void each(Pipeline const& rules, nodes const& on, request const& wanted, aids<Pipeline> const& with, auto slots,
-        auto&& seen)
+    /// seen(slot, group, plain score, kin) for each of the slots: the kin are null where there is no node,
+    /// and for one that some plugin refuses; else groups of equal numbers have equal kin.
+    void each(Pipeline const& rules, nodes const& on, request const& wanted, aids<Pipeline> const& with,
+        auto slots, auto&& seen)
     {
         look(rules, on, wanted, with, slots);
         sweep_scores(rules, on, wanted, slots);
@@ -94,16 +95,23 @@ private:
     static constexpr bool is_each = Pipeline::template is_asked<P, part::moving>;
 
     template<class P>
-    static constexpr bool is_swept_filter = requires(P const& p, nodes const& on, request const& r, std::int32_t* out) {
-        { p.sweep(on.all_columns(), Pipeline::template part_of<P>(r), all_slots{}, out) } -> std::same_as<bool>;
-    };
+    static constexpr bool is_swept_filter =
+        requires(P const& p, nodes const& on, request const& r, std::int32_t* out) {
+            {
+                p.sweep(on.all_columns(), Pipeline::template part_of<P>(r), all_slots{}, out)
+            } -> std::same_as<bool>;
+        };
     template<class P>
-    static constexpr bool is_swept_score = requires(P const& p, nodes const& on, request const& r, std::int32_t* out) {
-        { p.sweep(on.all_columns(), Pipeline::template part_of<P>(r), all_slots{}, 1, out) } -> std::same_as<bool>;
-    };
+    static constexpr bool is_swept_score =
+        requires(P const& p, nodes const& on, request const& r, std::int32_t* out) {
+            {
+                p.sweep(on.all_columns(), Pipeline::template part_of<P>(r), all_slots{}, 1, out)
+            } -> std::same_as<bool>;
+        };
 
     /// Which nodes fit, and the groups.
-    void look(Pipeline const& rules, nodes const& on, request const& wanted, aids<Pipeline> const& with, auto slots)
+    void look(
+        Pipeline const& rules, nodes const& on, request const& wanted, aids<Pipeline> const& with, auto slots)
     {
         refused_.assign(swept_size(slots.size()), 1);
         for (std::size_t i = 0; i < slots.size(); ++i)
@@ -130,7 +138,8 @@ private:
             return false;
         });
     }
-    void group(Pipeline const& rules, nodes const& on, request const& wanted, aids<Pipeline> const& with, auto slots)
+    void group(
+        Pipeline const& rules, nodes const& on, request const& wanted, aids<Pipeline> const& with, auto slots)
     {
         groups_.clear();
         one_by_one_.clear();
@@ -148,8 +157,10 @@ private:
         numbers at_parts{};
         auto const make = [&](std::uint32_t slot) {
             auto const& fixed = with.fixed->of(slot);
-            auto& g = groups_.emplace_back(kin{.places = with.places_of(slot), .no = fixed.no, .raw = fixed.raw});
-            auto const end = g.no.plugin == Pipeline::nobody ? Pipeline::filter_count : std::size_t{g.no.plugin};
+            auto& g =
+                groups_.emplace_back(kin{.places = with.places_of(slot), .no = fixed.no, .raw = fixed.raw});
+            auto const end =
+                g.no.plugin == Pipeline::nobody ? Pipeline::filter_count : std::size_t{g.no.plugin};
             if (auto const there = with.refused_there(rules, g.places, end); there.plugin != Pipeline::nobody)
                 g.no = there;
             g.plain = rules.template sum<true>(g.raw, {});
@@ -167,10 +178,12 @@ private:
             } else {
                 std::size_t number = 0;
                 at_parts[0] = with.fixed->number_of(slot);
-                with.each_ledger([&]<class P>(std::size_t n, auto& l) { at_parts[n + 1] = l.now().place(slot); });
+                with.each_ledger(
+                    [&]<class P>(std::size_t n, auto& l) { at_parts[n + 1] = l.now().place(slot); });
                 for (std::size_t n = 0; n < at_parts.size() && !table_.empty(); ++n)
                     number = number * sizes[n] + at_parts[n];
-                auto& at = table_.empty() ? sparse_.try_emplace(at_parts, none).first->second : table_[number];
+                auto& at =
+                    table_.empty() ? sparse_.try_emplace(at_parts, none).first->second : table_[number];
                 if (at == none)
                     at = make(slot);
                 group_[i] = at;
@@ -178,7 +191,8 @@ private:
             auto& g = groups_[group_of(i)];
             if (refused_[i] != 0 && !(g.no.plugin != Pipeline::nobody && g.no.plugin < first_each)) {
                 // Which of the two comes first?
-                auto no = rules.template first_refusal<part::moving>(on.at(slot), wanted, with.fixed->of(slot).no);
+                auto no =
+                    rules.template first_refusal<part::moving>(on.at(slot), wanted, with.fixed->of(slot).no);
                 if (g.no.plugin < no.plugin)
                     no = g.no;
                 note(no);

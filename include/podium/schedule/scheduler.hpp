@@ -1,11 +1,11 @@
 #pragma once
 /// The scheduler: a snapshot, a pipeline, and a memory that makes placing the next like pod cheap.
 ///
-/// Pods with equal requests form a class. A class remembers where every node stands and asks again only about nodes
-/// that changed since: after a bind, one node and only the plugins that read columns. What plugins know of many nodes
-/// at once they keep in ledgers, which classes share. So a decision costs what changed, plus the cells (see equivalence.hpp).
-/// A class is remembered from its second pod on; a pod that is like no other is judged by one scan of the nodes, with the
-/// same ledgers.
+/// Pods with equal requests form a class. A class remembers where every node stands and asks again only about
+/// nodes that changed since: after a bind, one node and only the plugins that read columns. What plugins know
+/// of many nodes at once they keep in ledgers, which classes share. So a decision costs what changed, plus
+/// the cells (see equivalence.hpp). A class is remembered from its second pod on; a pod that is like no other
+/// is judged by one scan of the nodes, with the same ledgers.
 ///
 /// The memory is invisible: every answer equals `pipeline::decide` on the same snapshot (held by a test).
 
@@ -32,7 +32,8 @@ struct options {
     /// Which of the best nodes: none: the first in node order. A seed: the first from a position drawn anew
     /// for each decision, always the same for the same seed.
     std::optional<std::uint64_t> ties_seed{};
-    std::size_t classes = 128;  ///< remembered at most, at least 1; each takes 12 bytes a node, and what its ledgers do
+    std::size_t classes =
+        128;  ///< remembered at most, at least 1; each takes 12 bytes a node, and what its ledgers do
 };
 
 /// A batch of like pods, placed one after the other.
@@ -72,7 +73,8 @@ public:
     void bind(std::string_view name, pod_type const& pod) { nodes_.bind(name, pod); }
     void unbind(std::string_view name, pod_type const& pod) { nodes_.unbind(name, pod); }
 
-    /// Where the pod would go. Binds nothing. With nominations each node is judged in full, as by `pipeline::decide`.
+    /// Where the pod would go. Binds nothing. With nominations each node is judged in full, as by
+    /// `pipeline::decide`.
     [[nodiscard]] decision decide(pod_type const& pod, nominations<pod_type> const& nominated = {})
     {
         auto const from = draw();
@@ -88,9 +90,9 @@ public:
         }
     }
 
-    /// The best of some nodes, given as slots in ascending order, by the scores that they have among all: what packs a group,
-    /// or asks how good the node is that a pod has. Counts and refusals are of those nodes. Ties go to the first.
-    /// O(slots + what was touched).
+    /// The best of some nodes, given as slots in ascending order, by the scores that they have among all:
+    /// what packs a group, or asks how good the node is that a pod has. Counts and refusals are of those
+    /// nodes. Ties go to the first. O(slots + what was touched).
     template<std::ranges::input_range Slots>
     [[nodiscard]] decision decide_among(pod_type const& pod, Slots&& among)
     {
@@ -173,11 +175,12 @@ private:
 
     struct class_type : detail::equivalence_class<Pipeline> {
         using detail::equivalence_class<Pipeline>::equivalence_class;
-        std::optional<pod_type> like{};  ///< the last of them, where pods can be compared: its equal need not be prepared
+        std::optional<pod_type>
+            like{};  ///< the last of them, where pods can be compared: its equal need not be prepared
         std::array<std::uint64_t, aids::ledger_count> stamps{};
     };
     struct found {
-        class_type* known = nullptr;     ///< brought up to date
+        class_type* known = nullptr;      ///< brought up to date
         std::optional<request> wanted{};  ///< else
     };
 
@@ -211,7 +214,8 @@ private:
         }
     }
 
-    /// Its class, now if not before; null when answers about nodes depend on each other in ways that nobody keeps.
+    /// Its class, now if not before; null when answers about nodes depend on each other in ways that nobody
+    /// keeps.
     class_type* remembered(pod_type const& pod)
     {
         auto* const c = find(pod).known;
@@ -302,7 +306,8 @@ private:
         Pipeline::each_plugin([&]<class P>() {
             if constexpr (Pipeline::template is_kept<P>) {
                 auto const& plugin = rules_.template plugin<P>();
-                auto key = P::template ledger<nodes_type>::key_of(plugin, nodes_, Pipeline::template part_of<P>(wanted));
+                auto key = P::template ledger<nodes_type>::key_of(
+                    plugin, nodes_, Pipeline::template part_of<P>(wanted));
                 auto& to = Pipeline::template of_plugin<P>(out.kept);
                 using one = typename std::remove_cvref_t<decltype(to)>::element_type;
                 to = shared(
@@ -322,7 +327,8 @@ private:
                 return all.front();
             }
         if (all.size() >= how_.classes + most_spare)
-            if (auto const last = std::find_if(all.rbegin(), all.rend(), [](auto const& one) { return one.use_count() == 1; });
+            if (auto const last = std::find_if(
+                    all.rbegin(), all.rend(), [](auto const& one) { return one.use_count() == 1; });
                 last != all.rend())
                 all.erase(std::next(last).base());
         all.push_front(make());

@@ -11,8 +11,8 @@
 
 namespace podium::inline v0::schedule::detail {
 
-/// `add` and `drop` are O(1), `first` is O(slots / 4096). Takes 4 bytes a slot up to 32 of them, then a bit for each that
-/// there could be. Sets of one scheduler have one capacity.
+/// `add` and `drop` are O(1), `first` is O(slots / 4096). Takes 4 bytes a slot up to 32 of them, then a bit
+/// for each that there could be. Sets of one scheduler have one capacity.
 class slot_set {
 public:
     [[nodiscard]] std::uint32_t size() const noexcept { return size_; }

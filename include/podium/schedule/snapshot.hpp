@@ -129,7 +129,8 @@ public:
         if (slots_[slot].pods == 0)
             return;
         each_or_none(
-            slot, [&](auto& column) { column.unbind(slot, pod); }, [&](auto& column) { column.bind(slot, pod); });
+            slot, [&](auto& column) { column.unbind(slot, pod); },
+            [&](auto& column) { column.bind(slot, pod); });
         --slots_[slot].pods;
         touch({.slot = slot});
         release_if_empty(slot);
@@ -274,7 +275,8 @@ private:
     }
 
     std::vector<entry> slots_{};
-    std::vector<std::uint8_t> there_{};  ///< by slot: whether it has a node; apart, since it is asked for often
+    std::vector<std::uint8_t>
+        there_{};  ///< by slot: whether it has a node; apart, since it is asked for often
     std::vector<std::uint32_t> free_{};  ///< heap, least slot first
     std::unordered_map<std::string, std::uint32_t, hash, std::equal_to<>> by_name_{};
     columns columns_{};

@@ -45,8 +45,8 @@ struct spread_wish {
 };
 
 /// `Labels(node)`, `Name(node)`, `Taints(node)`; `Resident(pod)` gives a `resident`, `Wish(pod)` a
-/// `spread_wish`. A decision costs O(nodes x (kinds of pods on the node) x constraints) in full; with its ledger
-/// what changed, and O(domains with nodes that fit) for a soft constraint.
+/// `spread_wish`. A decision costs O(nodes x (kinds of pods on the node) x constraints) in full; with its
+/// ledger what changed, and O(domains with nodes that fit) for a soft constraint.
 template<auto Labels, auto Name, auto Taints, auto Resident, auto Wish>
 struct topology_spread {
     static constexpr std::string_view name = "PodTopologySpread";
@@ -212,8 +212,8 @@ struct topology_spread {
     class ledger {
     public:
         struct key {
-            spread_wish wish{};            ///< without labels
-            std::vector<bool> itself{};    ///< for each constraint: the pod matches its own selector
+            spread_wish wish{};          ///< without labels
+            std::vector<bool> itself{};  ///< for each constraint: the pod matches its own selector
             friend bool operator==(key const&, key const&) = default;
         };
 
@@ -256,9 +256,9 @@ struct topology_spread {
 
         [[nodiscard]] bool stale(Nodes const& nodes) const
         {
-            return places_.crowded(nodes.slots()) ||
-                std::ranges::any_of(
-                    axes_, [&](axis const& a) { return a.hard && a.fine != is_fine(nodes, a.number); });
+            return places_.crowded(nodes.slots()) || std::ranges::any_of(axes_, [&](axis const& a) {
+                return a.hard && a.fine != is_fine(nodes, a.number);
+            });
         }
         void touch(topology_spread const&, Nodes const& nodes, std::uint32_t slot, bool node,
             std::vector<std::uint32_t>& also)
@@ -282,7 +282,8 @@ struct topology_spread {
                         (a.hard ? hard : flags.soft) = false;
                 for (std::size_t i = 0; i < n; ++i) {
                     auto const& a = axes_[i];
-                    bool const takes_part = there && (a.hard ? hard : flags.soft || !key_.wish.require_all_keys);
+                    bool const takes_part =
+                        there && (a.hard ? hard : flags.soft || !key_.wish.require_all_keys);
                     held_[slot * n + i].counted =
                         takes_part && counts(nodes.at(slot), key_.wish, key_.wish.constraints[a.what]);
                 }
@@ -290,9 +291,11 @@ struct topology_spread {
             fresh_.assign(n, 0);
             if (there)
                 for (auto const& c : all.counts(slot)) {
-                    auto const selected = selects_(c.kind, all.birth(c.kind), [&] { return selection(all.what(c.kind)); });
+                    auto const selected =
+                        selects_(c.kind, all.birth(c.kind), [&] { return selection(all.what(c.kind)); });
                     for (std::size_t i = 0; i < n; ++i)
-                        fresh_[i] += (i < 64 ? selected >> i & 1 : selects(i, all.what(c.kind))) != 0 ? c.pods : 0;
+                        fresh_[i] +=
+                            (i < 64 ? selected >> i & 1 : selects(i, all.what(c.kind))) != 0 ? c.pods : 0;
                 }
             for (std::size_t i = 0; i < n; ++i) {
                 auto& a = axes_[i];
@@ -318,7 +321,8 @@ struct topology_spread {
                     in.pods += by;
                     if (a.hard && in.nodes > 0)
                         ++a.sizes[in.pods];
-                    a.counted += (in.nodes == 1 && nodes_by > 0 ? 1 : 0) - (in.nodes == 0 && nodes_by < 0 ? 1 : 0);
+                    a.counted +=
+                        (in.nodes == 1 && nodes_by > 0 ? 1 : 0) - (in.nodes == 0 && nodes_by < 0 ? 1 : 0);
                     if (a.fine && by != 0)
                         where.for_each(a.number, d, [&](std::uint32_t s) {
                             if (s != slot)
@@ -427,11 +431,11 @@ struct topology_spread {
             std::size_t what = 0;    ///< which constraint
             std::size_t number = 0;  ///< in `topology`
             bool hard = false, by_node = false, fine = false, itself = false;
-            std::vector<inside> in{};                    ///< by domain
+            std::vector<inside> in{};                      ///< by domain
             std::map<std::int64_t, std::int64_t> sizes{};  ///< hard: how many domains have so many pods
-            std::int64_t counted = 0;                    ///< domains that have nodes that count
-            std::vector<std::uint64_t> seen{};           ///< by domain: the last decision with a node there that fits
-            std::uint64_t fitting = 0;                   ///< domains of nodes that fit
+            std::int64_t counted = 0;                      ///< domains that have nodes that count
+            std::vector<std::uint64_t> seen{};  ///< by domain: the last decision with a node there that fits
+            std::uint64_t fitting = 0;          ///< domains of nodes that fit
             double weight = 0;
 
             [[nodiscard]] std::int64_t pods(std::int64_t domain) const
@@ -457,7 +461,8 @@ struct topology_spread {
         [[nodiscard]] std::uint64_t selects(std::size_t i, resident const& r) const
         {
             auto const& s = key_.wish.constraints[i].selector;
-            return !s.is_everything() && !r.terminating && r.namespace_ == key_.wish.namespace_ && s.matches(r.labels);
+            return !s.is_everything() && !r.terminating && r.namespace_ == key_.wish.namespace_ &&
+                s.matches(r.labels);
         }
         /// A bit for each of the first 64 constraints that count such a pod.
         [[nodiscard]] std::uint64_t selection(resident const& r) const

@@ -1,8 +1,9 @@
 #pragma once
 /// Arithmetic over a whole column, four nodes at a time, with what the processor has.
 ///
-/// Amounts are doubles here: integers below 2^44 are exact in them, and so are the truncated quotients that scores are made
-/// of (a quotient of two such integers that is no integer lies further from the next one than a double rounds).
+/// Amounts are doubles here: integers below 2^44 are exact in them, and so are the truncated quotients that
+/// scores are made of (a quotient of two such integers that is no integer lies further from the next one than
+/// a double rounds).
 
 #include <cstddef>
 #include <cstdint>
@@ -39,7 +40,10 @@ PODIUM_SCHEDULE_IN_SWEEP inline void store(lane_ints const& from, std::int32_t* 
 struct all_slots {
     std::size_t count = 0;
     [[nodiscard]] std::size_t size() const noexcept { return count; }
-    [[nodiscard]] std::uint32_t operator[](std::size_t i) const noexcept { return static_cast<std::uint32_t>(i); }
+    [[nodiscard]] std::uint32_t operator[](std::size_t i) const noexcept
+    {
+        return static_cast<std::uint32_t>(i);
+    }
     PODIUM_SCHEDULE_IN_SWEEP void load(lanes& to, double const* column, std::size_t i) const
     {
         std::memcpy(&to, column + i, sizeof(to));
@@ -67,8 +71,8 @@ __attribute__((target("avx2"))) void sweep_avx2(std::size_t size, Step step)
 }
 #endif
 
-/// step(i) for i = 0, 4, 8 ... below `size`; it is inlined into a loop for AVX2 where the processor has that. By value, so
-/// that what it holds may stay in registers.
+/// step(i) for i = 0, 4, 8 ... below `size`; it is inlined into a loop for AVX2 where the processor has that.
+/// By value, so that what it holds may stay in registers.
 template<class Step>
 void sweep(std::size_t size, Step step)
 {
@@ -86,7 +90,10 @@ void sweep(std::size_t size, Step step)
 struct all_slots {
     std::size_t count = 0;
     [[nodiscard]] std::size_t size() const noexcept { return count; }
-    [[nodiscard]] std::uint32_t operator[](std::size_t i) const noexcept { return static_cast<std::uint32_t>(i); }
+    [[nodiscard]] std::uint32_t operator[](std::size_t i) const noexcept
+    {
+        return static_cast<std::uint32_t>(i);
+    }
 };
 struct some_slots {
     std::uint32_t const* slots = nullptr;

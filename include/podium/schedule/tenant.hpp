@@ -109,8 +109,8 @@ private:
     std::size_t size_ = 0;
 };
 
-/// Ids unique, pods there, nodes there, and no more pods on a node than are bound to it: then the positions of
-/// the tenants by id. O(tenants + nodes).
+/// Ids unique, pods there, nodes there, and no more pods on a node than are bound to it: then the positions
+/// of the tenants by id. O(tenants + nodes).
 template<class Pipeline>
 id_index check_tenants(snapshot<Pipeline> const& on,
     std::vector<tenant<typename Pipeline::pod_type>> const& tenants, found_errors& errors)
@@ -132,13 +132,14 @@ id_index check_tenants(snapshot<Pipeline> const& on,
         if (*t.node >= on.slots() || !on.has(*t.node))
             errors.add(errc::not_found, "the snapshot has no node in this slot", path(".node"));
         else if (++here[*t.node] > on.pods(*t.node))
-            errors.add(
-                errc::invalid, "must be a node that it is bound to: fewer pods are bound there", path(".node"));
+            errors.add(errc::invalid, "must be a node that it is bound to: fewer pods are bound there",
+                path(".node"));
     }
     return ids;
 }
 
-/// The node refuses the pod, with the words of it: "0/1 nodes are available: 1 Insufficient cpu."; else empty.
+/// The node refuses the pod, with the words of it: "0/1 nodes are available: 1 Insufficient cpu."; else
+/// empty.
 template<class Pipeline>
 [[nodiscard]] std::string refused_at(Pipeline const& rules, snapshot<Pipeline> const& on,
     typename Pipeline::pod_type const& pod, std::uint32_t slot)

@@ -15,10 +15,11 @@
 
 namespace podium::inline v0::schedule {
 
-/// Column: the domain of each node, for the label keys that somebody asked for (`track`). `Labels(node)` is a map.
+/// Column: the domain of each node, for the label keys that somebody asked for (`track`). `Labels(node)` is a
+/// map.
 ///
-/// Domains have small numbers that are used again when a domain is empty; the value "" is domain 0 of each key. A
-/// change of a node costs O(keys); memory is 12 bytes a slot and key.
+/// Domains have small numbers that are used again when a domain is empty; the value "" is domain 0 of each
+/// key. A change of a node costs O(keys); memory is 12 bytes a slot and key.
 template<auto Labels>
 class topology {
 public:

@@ -273,7 +273,10 @@ struct volume_restrictions {
     using overview = bool;  ///< whether a sole claim is in use
 
     [[nodiscard]] static volume_wish prepare(auto const& pod) { return std::invoke(Wish, pod); }
-    [[nodiscard]] static bool alone(auto const&, volume_wish const& wanted) { return wanted.sole_claims.empty(); }
+    [[nodiscard]] static bool alone(auto const&, volume_wish const& wanted)
+    {
+        return wanted.sole_claims.empty();
+    }
     [[nodiscard]] static bool indifferent(volume_wish const& wanted)
     {
         return wanted.disks.empty() && wanted.sole_claims.empty();

@@ -33,8 +33,8 @@
 
 namespace podium::inline v0::schedule {
 
-/// These nodes go, and their pods with them: to other nodes. (To keep a node that takes no new pods, change it
-/// into one that refuses them.)
+/// These nodes go, and their pods with them: to other nodes. (To keep a node that takes no new pods, change
+/// it into one that refuses them.)
 struct drain_nodes {
     std::vector<std::string> names{};
     friend bool operator==(drain_nodes const&, drain_nodes const&) = default;
@@ -67,7 +67,8 @@ struct add_pods {
     friend bool operator==(add_pods const&, add_pods const&) = default;
 };
 
-/// Each of these pods becomes this one (it asks for more, or for less). It stays on its node if that takes it.
+/// Each of these pods becomes this one (it asks for more, or for less). It stays on its node if that takes
+/// it.
 template<class Pod>
 struct change_pods {
     std::vector<std::string> ids{};
@@ -83,16 +84,16 @@ struct remove_pods {
 inline constexpr std::size_t most_added = 1'000'000;  ///< by one change
 
 template<class Pipeline>
-using change =
-    std::variant<drain_nodes, add_nodes<typename Pipeline::node_type>, change_node<typename Pipeline::node_type>,
-        add_pods<typename Pipeline::pod_type>, change_pods<typename Pipeline::pod_type>, remove_pods>;
+using change = std::variant<drain_nodes, add_nodes<typename Pipeline::node_type>,
+    change_node<typename Pipeline::node_type>, add_pods<typename Pipeline::pod_type>,
+    change_pods<typename Pipeline::pod_type>, remove_pods>;
 
 /// Why a pod had to be placed.
 enum class displacement : std::uint8_t {
     drained,         ///< its node goes
     no_longer_fits,  ///< its node or the pod itself was changed, and the node refuses it
     added,
-    waiting,         ///< it had no node before
+    waiting,  ///< it had no node before
 };
 
 [[nodiscard]] constexpr std::string_view to_string(displacement d) noexcept
@@ -303,8 +304,8 @@ private:
             errors_.add(errc::not_found, "there is no node of this name then", std::move(path));
         return slot;
     }
-    void each_name(std::string const& name, std::size_t count, std::string const& path, char const* field,
-        auto&& add)
+    void each_name(
+        std::string const& name, std::size_t count, std::string const& path, char const* field, auto&& add)
     {
         if (name.empty())
             errors_.add(errc::invalid, "must not be empty", path + field);
@@ -393,10 +394,11 @@ private:
 /// What the changes would do. `nodes` is a copy, and nothing outside of it changes.
 ///
 /// Errors, all of them at once: `not_found` for a node or pod that is not there when its change is made,
-/// `already_exists` for one that is, `invalid` for an empty name, a count out of bounds and a tenant without a
-/// pod or not bound where it says.
+/// `already_exists` for one that is, `invalid` for an empty name, a count out of bounds and a tenant without
+/// a pod or not bound where it says.
 ///
-/// The same question has the same answer. O(nodes + tenants), and one placement for each pod that has no node.
+/// The same question has the same answer. O(nodes + tenants), and one placement for each pod that has no
+/// node.
 template<class Pipeline>
 [[nodiscard]] result<outlook> what_if(Pipeline const& rules, snapshot<Pipeline> nodes,
     std::vector<tenant<typename Pipeline::pod_type>> const& tenants,
