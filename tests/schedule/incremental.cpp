@@ -10,6 +10,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -182,8 +183,10 @@ TEST_CASE("schedule: what is remembered equals the full evaluation, after any ev
         kubernetes::images_there images;
         images.sizes = w.one_in(2) ? schedule::image_size::own : schedule::image_size::kubernetes;
         kubernetes::rules const rules{near, images};
-        schedule::scheduler<kubernetes::rules> s(
-            rules, {.classes = 1 + random_bits::result_type(w.below(12))});
+        schedule::options how{.classes = 1 + random_bits::result_type(w.below(12))};
+        if (w.one_in(2))
+            how.ties_seed = seed;
+        schedule::scheduler<kubernetes::rules> s(rules, how);
         std::vector<std::pair<std::string, kubernetes::pod>> bound;
         std::vector<kubernetes::pod> templates;
         for (std::size_t i = 0; i < w.nodes(); ++i)
@@ -224,7 +227,6 @@ TEST_CASE("schedule: what is remembered equals the full evaluation, after any ev
             auto pod = w.any(templates);
             if (w.one_in(8))
                 pod.self.labels["statefulset.kubernetes.io/pod-name"] = std::to_string(event);
-            auto const full = rules.decide(s.nodes(), pod);
             if (w.one_in(4)) {
                 std::vector<std::uint32_t> some;  // also where there is no node, and beyond
                 auto const rarity = 1 + random_bits::result_type(w.below(6));
@@ -233,16 +235,23 @@ TEST_CASE("schedule: what is remembered equals the full evaluation, after any ev
                         some.push_back(slot);
                 REQUIRE(s.decide_among(pod, some) == picked(rules.explain(s.nodes(), pod), some));
             }
-            REQUIRE(s.decide(pod) == full);
+            auto const at_once = s.decide(pod);
+            auto const full = rules.decide(s.nodes(), pod, at_once.from);
+            REQUIRE(at_once == full);
             if (event % 5 == 0) {
+                auto shadow = s.nodes();
                 auto const many = s.place(pod, 1 + w.random() % 4);
-                for (auto const slot : many.nodes)
-                    bound.emplace_back(s.nodes().name(slot), pod);
                 REQUIRE(many.nodes.empty() == !full.node.has_value());
-                if (full.node)
-                    REQUIRE(many.nodes.front() == *full.node);
+                for (auto const slot : many.nodes) {
+                    if (!how.ties_seed)
+                        REQUIRE(rules.decide(shadow, pod).node == slot);
+                    shadow.bind(slot, pod);
+                    bound.emplace_back(s.nodes().name(slot), pod);
+                }
                 if (many.refused)
-                    REQUIRE(*many.refused == rules.decide(s.nodes(), pod));
+                    REQUIRE(*many.refused == rules.decide(s.nodes(), pod, many.refused->from));
+                auto const& other = w.any(templates);  // the batch left behind what single binds do
+                REQUIRE(rules.decide(s.nodes(), other) == rules.decide(shadow, other));
             } else if (full.node && w.one_in(2)) {
                 s.bind(s.nodes().name(*full.node), pod);
                 bound.emplace_back(s.nodes().name(*full.node), pod);
@@ -252,3 +261,83 @@ TEST_CASE("schedule: what is remembered equals the full evaluation, after any ev
 }
 
 TEST_SUITE_END();
+
+TEST_CASE("schedule: a batch binds the pods that it is given, not those that are alike to the plugins")
+{
+    // No plugin reads the labels of a pod without constraints, so web and db are one class.
+    using rules = schedule::pipeline<kubernetes::node, kubernetes::pod,
+        schedule::filters<kubernetes::enough_resources, kubernetes::spreading>, schedule::scores<>>;
+    schedule::scheduler<rules> s;
+    for (auto const* const name : {"a", "b"})
+        s.set(name,
+            {.name = name, .labels = {{hostname, name}}, .allocatable = {.cpu_milli = 1000, .pods = 10}});
+    kubernetes::pod web, db;
+    web.self.labels["app"] = "web";
+    db.self.labels["app"] = "db";
+    CHECK(s.place(web, 2).nodes == std::vector<std::uint32_t>{0, 0});
+    CHECK(s.place(db, 2).nodes == std::vector<std::uint32_t>{0, 0});
+    auto apart = web;  // at most two more webs than on b, where there is none: there are two on a, not four
+    apart.spread.push_back({.max_skew = 3,
+        .topology_key = hostname,
+        .selector = podium::labels::selector(
+            {podium::labels::requirement::make({"app", podium::labels::op::in, {"web"}}).value()})});
+    CHECK(s.decide(apart).feasible == 2);
+    s.unbind("a", db);
+    s.unbind("a", db);
+    CHECK(s.nodes().pods(0) == 2);
+}
+
+TEST_CASE("schedule: whose word on an image's size counts is found when its node has just gone")
+{
+    kubernetes::images_there images;
+    images.sizes = schedule::image_size::kubernetes;
+    schedule::scheduler<kubernetes::rules> s(kubernetes::rules{images});
+    kubernetes::pod const p{.images = {"web:1"}};
+    auto const node = [](char const* name, std::int64_t size) {
+        return kubernetes::node{
+            .name = name, .allocatable = {.pods = 10}, .images = {{{"web:1"}, size << 20}}};
+    };
+    for (auto const* const name : {"a", "b", "c"})
+        s.set(name, node(name, 500));
+    for (int i = 0; i < 3; ++i)
+        CHECK(s.decide(p) == s.rules().decide(s.nodes(), p));
+    s.set("b", node("b", 900));
+    s.remove("a");
+    CHECK(s.decide(p) == s.rules().decide(s.nodes(), p));
+}
+
+namespace {
+
+/// Refuses whoever comes after the first; it need not look as long as nobody is there.
+struct only_one {
+    static constexpr std::string_view name = "only_one";
+    static constexpr std::string_view reason = "somebody is there";
+    using facts = schedule::facts<schedule::usage<kubernetes::pod_count>>;
+    using overview = bool;  ///< whether somebody is there
+    static int prepare(kubernetes::pod const&) { return 0; }
+    static bool survey(auto const& nodes, int)
+    {
+        bool any = false;
+        nodes.for_each([&](auto const& at) {
+            any = any || at.template get<schedule::usage<kubernetes::pod_count>>().used > 0;
+        });
+        return any;
+    }
+    static bool alone(auto const& nodes, int r) { return !survey(nodes, r); }
+    static bool filter(auto const&, int, bool taken) { return !taken; }
+};
+
+}  // namespace
+
+TEST_CASE("schedule: a batch whose first pod makes the next one look at all nodes")
+{
+    using rules = schedule::pipeline<kubernetes::node, kubernetes::pod, schedule::filters<only_one>,
+        schedule::scores<>>;
+    schedule::scheduler<rules> s;
+    s.set("a", {.name = "a"});
+    s.set("b", {.name = "b"});
+    auto const out = s.place({}, 3);
+    CHECK(out.nodes == std::vector<std::uint32_t>{0});
+    REQUIRE(out.refused);
+    CHECK(s.summary(*out.refused, {}) == "0/2 nodes are available: 2 somebody is there.");
+}

@@ -193,7 +193,7 @@ struct inter_pod_affinity {
                 std::uint64_t birth = 0;
                 std::string topology_key{};
                 affinity_role role = affinity_role::required;
-                std::int32_t weight = 0;
+                std::int64_t weight = 0;
                 friend bool operator==(theirs const&, theirs const&) = default;
             };
             pod_affinity wish{};
@@ -211,9 +211,9 @@ struct inter_pod_affinity {
                 out.meets_own = p.meets_all(pod.affinity.required, pod.namespace_, pod);
             }
             for (auto const& w : nodes.template column<column>().wishes()) {
-                auto const weight = w.role == affinity_role::required ? std::max(p.hard_weight, 0)
-                    : w.role == affinity_role::preferred              ? w.term.weight
-                                                                      : -w.term.weight;
+                std::int64_t const weight = w.role == affinity_role::required ? std::max(p.hard_weight, 0)
+                    : w.role == affinity_role::preferred                      ? std::int64_t{w.term.weight}
+                                                                              : -std::int64_t{w.term.weight};
                 bool const scores = w.role != affinity_role::required_anti;
                 if ((!scores || (weight != 0 && p.scores_existing(pod))) &&
                     p.is_wanted(w.term, w.namespace_, pod))

@@ -55,11 +55,13 @@ public:
             return;
         }
         ledger_ = ledger(plugin, on, key_);
-        for (std::uint32_t slot = 0; slot < on.slots(); ++slot)
-            if (on.has(slot))
-                ledger_.touch(plugin, on, slot, true, moved_);
-        forgotten_ += moved_.size() + 1;
+        forgotten_ += moved_.size() + 1;  // all nodes are new to whoever asks
         moved_.clear();
+        for (std::uint32_t slot = 0; slot < on.slots(); ++slot)
+            if (on.has(slot)) {
+                ledger_.touch(plugin, on, slot, true, moved_);
+                moved_.clear();
+            }
         version_ = on.version();
     }
     /// Counts up with each node that came to another place because of another node.

@@ -45,7 +45,6 @@ public:
 
     request wanted;
     aids_type with{};
-    typename nodes::hints hints{};
 
     /// Forgets where the nodes stand, since they are judged by other ledgers now.
     void start_anew() { version_.reset(); }
@@ -200,6 +199,7 @@ public:
 private:
     static constexpr std::uint32_t none = ~std::uint32_t{0};
     static constexpr std::size_t few_touched = 12;
+    static constexpr std::size_t most_spare_sets = 16;
 
     /// The scores that are neither plain nor have a ledger.
     static constexpr std::size_t compared_count = [] {
@@ -401,6 +401,8 @@ private:
         auto const at = bucket_of(from, r.bucket);
         sets_[at->set].drop(slot);
         if (sets_[at->set].size() == 0) {
+            if (free_sets_.size() >= most_spare_sets)  // one that held many keeps room for as many
+                sets_[at->set] = {};
             free_sets_.push_back(at->set);
             from.buckets.erase(at);
         }

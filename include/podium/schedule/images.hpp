@@ -131,10 +131,10 @@ struct image_locality {
             Nodes const& nodes, std::vector<std::int64_t> const& by_slot, std::string const& image)
         {
             for (std::uint32_t s = 0; s < by_slot.size(); ++s)
-                if (by_slot[s] != absent)
+                if (by_slot[s] != absent && nodes.has(s))  // one may be gone, and not yet touched
                     for (auto const& [names, bytes] : std::invoke(Images, nodes.node(s)))
                         if (std::find(names.begin(), names.end(), image) != names.end())
-                            return static_cast<std::int64_t>(bytes);
+                            return bounded(bytes);
             return 0;
         }
 
@@ -166,7 +166,7 @@ struct image_locality {
                 for (auto const& n : names)
                     if (auto const found = out.having.find(n); found != out.having.end() &&
                         seen.insert(found->first).second && found->second.nodes++ == 0)
-                        found->second.first_size = static_cast<std::int64_t>(bytes);
+                        found->second.first_size = bounded(bytes);
         });
         return out;
     }
@@ -195,13 +195,18 @@ private:
             std::max(least + 1, 1000 * mebibyte * static_cast<std::int64_t>(wanted.images.size()));
         return static_cast<int>(max_score * (std::clamp(sum, least, most) - least) / (most - least));
     }
+    /// A size below 0 counts as 0, one above 2^53 as that.
+    static std::int64_t bounded(auto bytes)
+    {
+        return std::clamp<std::int64_t>(static_cast<std::int64_t>(bytes), 0, std::int64_t{1} << 53);
+    }
     /// Where a node lists a name twice, the last one counts.
     static std::optional<std::int64_t> size_of(auto const& node, std::string const& image)
     {
         std::optional<std::int64_t> out;
         for (auto const& [names, bytes] : std::invoke(Images, node))
             if (std::find(names.begin(), names.end(), image) != names.end())
-                out = static_cast<std::int64_t>(bytes);
+                out = bounded(bytes);
         return out;
     }
 };

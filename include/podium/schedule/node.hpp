@@ -55,12 +55,14 @@ struct node_choice {
                 return false;
         return !required || required->matches_node(node_labels, node).value_or(false);
     }
-    /// The weights of the preferred terms that match, added up.
+    /// The weights of the preferred terms that match, added up; those beyond 2^31 count as that.
     [[nodiscard]] std::int64_t preference(auto const& node_labels, std::string_view node) const
     {
+        constexpr auto most = std::int64_t{1} << 31;
         std::int64_t sum = 0;
         for (auto const& p : preferred)
-            sum += p.term.matches_node(node_labels, node).value_or(false) ? p.weight : 0;
+            if (p.term.matches_node(node_labels, node).value_or(false))
+                sum += std::clamp(p.weight, -most, most);
         return sum;
     }
     friend bool operator==(node_choice const&, node_choice const&) = default;

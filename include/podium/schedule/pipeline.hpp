@@ -314,16 +314,11 @@ public:
     template<class P, part Which>
     static constexpr bool is_asked =
         Which == part::all || (Which == part::fixed ? is_fixed<P> : !is_fixed<P> && !is_kept<P>);
-    static constexpr std::array<bool, score_count> normalised{
-        detail::HasNormalize<typename Weighted::plugin>...};
     /// Scores that need nothing but the node: without `normalize` and without a ledger.
     template<class P>
     static constexpr bool is_plain = !detail::HasNormalize<P> && !is_kept<P>;
     static constexpr std::array<bool, score_count> plain{is_plain<typename Weighted::plugin>...};
     static constexpr std::array<bool, score_count> kept{is_kept<typename Weighted::plugin>...};
-    /// The most that the plain scores can add up to.
-    static constexpr int most_plain =
-        (0 + ... + (is_plain<typename Weighted::plugin> ? max_score * Weighted::weight : 0));
 
     /// The first plugin that refuses; with `moving`, `known` is what the fixed ones said.
     template<part Which>

@@ -142,16 +142,6 @@ public:
     [[nodiscard]] std::size_t kinds() const noexcept { return kinds_.size(); }
     [[nodiscard]] resident const& what(std::uint32_t kind) const { return *kinds_[kind].what; }
     [[nodiscard]] std::uint64_t birth(std::uint32_t kind) const { return kinds_[kind].birth; }
-    /// Counts up with each kind that is new.
-    [[nodiscard]] std::uint64_t births() const noexcept { return births_; }
-    /// seen(number, birth) for the kinds there are that came after so many births, the latest first.
-    template<class Seen>
-    void for_each_since(std::uint64_t births, Seen&& seen) const
-    {
-        for (auto k = latest_; k != none && kinds_[k].birth > births; k = kinds_[k].before)
-            seen(k, kinds_[k].birth);
-    }
-
     /// All wishes that some kind has, by no order that means something.
     [[nodiscard]] std::vector<wish> const& wishes() const noexcept { return wishes_; }
     /// Counts up with each wish that is new.
@@ -168,8 +158,7 @@ private:
     struct kept_kind {
         std::shared_ptr<resident const> what{};
         std::uint64_t pods = 0;
-        std::uint64_t birth = 0;                    ///< 0: no kind has this number now
-        std::uint32_t before = none, after = none;  ///< by birth
+        std::uint64_t birth = 0;  ///< 0: no kind has this number now
         std::vector<std::uint64_t> wishes{};
     };
 
@@ -203,10 +192,6 @@ private:
         auto& k = kinds_[n];
         k.what = std::make_shared<resident const>(r);
         k.birth = ++births_;
-        k.before = latest_;
-        if (latest_ != none)
-            kinds_[latest_].after = n;
-        latest_ = n;
         by_hash_.emplace(hash(r), n);
         each_term(*k.what,
             [&](affinity_term const& t, affinity_role role) { k.wishes.push_back(have(t, *k.what, role)); });
@@ -220,9 +205,6 @@ private:
         by_hash_.erase(std::find_if(first, last, [&](auto const& e) { return e.second == n; }));
         for (auto const birth : k.wishes)
             drop(birth);
-        if (k.before != none)
-            kinds_[k.before].after = k.after;
-        (k.after == none ? latest_ : kinds_[k.after].before) = k.before;
         k = {};
         free_.push_back(n);
     }
@@ -267,7 +249,6 @@ private:
     std::vector<std::uint32_t> free_{};
     std::unordered_multimap<std::size_t, std::uint32_t> by_hash_{};
     std::vector<std::vector<count>> rows_{};
-    std::uint32_t latest_ = none;
     std::uint64_t births_ = 0;
     std::vector<wish> wishes_{};
     std::uint64_t wish_births_ = 0;

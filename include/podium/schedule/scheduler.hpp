@@ -58,7 +58,7 @@ public:
           how_(how),
           nodes_(std::move(nodes))
     {
-        how_.classes = std::max<std::size_t>(1, how_.classes);
+        how_.classes = std::clamp<std::size_t>(how_.classes, 1, 1 << 16);
     }
     scheduler(scheduler&&) = default;
     scheduler& operator=(scheduler&&) = default;
@@ -188,7 +188,8 @@ private:
     {
         out.nodes.reserve(std::min<std::size_t>(count, most_reserved));
         if constexpr (remembers) {
-            auto* const c = count > 0 ? remembered(pod) : nullptr;
+            typename nodes_type::hints hints{};
+            auto* c = count > 0 ? remembered(pod) : nullptr;
             for (std::size_t i = 0; c != nullptr && i < count; ++i) {
                 auto const from = draw();
                 if (i != 0)
@@ -198,8 +199,10 @@ private:
                     out.refused = c->decide(rules_, nodes_, from);
                     break;
                 }
-                nodes_.bind(*p.slot, pod, c->hints);
+                nodes_.bind(*p.slot, pod, hints);
                 out.nodes.push_back(*p.slot);
+                if (!rules_.is_local(nodes_, c->wanted))  // its own like made it look at others
+                    c = nullptr;
             }
             if (c != nullptr)
                 return;

@@ -191,7 +191,7 @@ struct topology_spread {
                 continue;
             auto const pods = one.by_node ? matching(at, pod, one.what->selector, one.selects)
                                           : one.matching.find(*d)->second;
-            sum += static_cast<double>(pods) * one.weight + static_cast<double>(one.what->max_skew - 1);
+            sum += static_cast<double>(pods) * one.weight + (static_cast<double>(one.what->max_skew) - 1);
         }
         return static_cast<std::int64_t>(std::round(sum));
     }
@@ -416,7 +416,7 @@ struct topology_spread {
                 if (a.hard || at[i] == missing)
                     continue;
                 sum += static_cast<double>(a.by_node ? at[i] : a.pods(at[i])) * a.weight +
-                    static_cast<double>(key_.wish.constraints[a.what].max_skew - 1);
+                    (static_cast<double>(key_.wish.constraints[a.what].max_skew) - 1);
             }
             return static_cast<std::int64_t>(std::round(sum));
         }
