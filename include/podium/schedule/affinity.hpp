@@ -238,8 +238,9 @@ struct inter_pod_affinity {
 
         [[nodiscard]] bool stale(Nodes const& nodes) const
         {
-            return places_.crowded(nodes.slots()) ||
-                std::ranges::any_of(axes_, [&](axis const& a) { return a.fine != is_fine(nodes, a.number); });
+            return places_.crowded(nodes.slots()) || std::ranges::any_of(axes_, [&](axis const& a) {
+                return a.fine != nodes.template column<domains>().is_fine(a.number);
+            });
         }
         void touch(inter_pod_affinity const& p, Nodes const& nodes, std::uint32_t slot, bool,
             std::vector<std::uint32_t>& also)
@@ -366,18 +367,15 @@ struct inter_pod_affinity {
             std::int64_t weight = 0;
         };
 
-        static bool is_fine(Nodes const& nodes, std::size_t number)
-        {
-            return nodes.template column<domains>().size(number) > detail::most_coarse_domains;
-        }
         static std::vector<axis> axes_of(key const& k, Nodes& nodes)
         {
             std::vector<axis> out;
             auto const add = [&](std::string const& topology_key) {
                 if (std::ranges::find(out, topology_key, &axis::topology_key) != out.end())
                     return;
-                auto const number = nodes.template column<domains>().track(topology_key, nodes);
-                out.push_back({topology_key, number, is_fine(nodes, number)});
+                auto& where = nodes.template column<domains>();
+                auto const number = where.track(topology_key, nodes);
+                out.push_back({topology_key, number, where.is_fine(number)});
             };
             for (auto const* terms :
                 {&k.wish.required, &k.wish.required_anti, &k.wish.preferred, &k.wish.preferred_anti})

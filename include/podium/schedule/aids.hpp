@@ -3,8 +3,8 @@
 /// already.
 ///
 /// - `kept_ledger`: a plugin's ledger, brought up to date when it is asked.
-/// - `fixed_answers`: what the plugins that read the node alone say of each node; pods that are alike to them
-/// share it.
+/// - `fixed_answers`: what the plugins that read the node alone say of each node; pods that are alike to
+///   them share it.
 /// - `aids`: both for one request.
 
 #include <podium/schedule/ledger.hpp>

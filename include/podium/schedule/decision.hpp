@@ -44,32 +44,6 @@ struct decision {
     }
 };
 
-namespace detail {
-
-/// Adds up refusals by plugin and code.
-class refusal_counts {
-public:
-    /// `no` has a plugin and its codes.
-    void add(auto const& no, std::uint32_t nodes)
-    {
-        for (auto codes = no.codes; nodes != 0 && codes != 0; codes &= codes - 1) {
-            auto const code = static_cast<std::uint8_t>(std::countr_zero(codes));
-            auto const at = std::lower_bound(all_.begin(), all_.end(), std::pair(no.plugin, code),
-                [](refused const& r, auto const& which) { return std::pair(r.plugin, r.code) < which; });
-            if (at != all_.end() && at->plugin == no.plugin && at->code == code)
-                at->nodes += nodes;
-            else
-                all_.insert(at, {.plugin = no.plugin, .code = code, .nodes = nodes});
-        }
-    }
-    [[nodiscard]] std::vector<refused> const& all() const noexcept { return all_; }
-
-private:
-    std::vector<refused> all_{};
-};
-
-}  // namespace detail
-
 /// One refusal of one node with its numbers.
 struct reason {
     std::uint8_t plugin = 0;      ///< position in filters<>
@@ -97,5 +71,42 @@ struct explanation {
     std::vector<explained_node> nodes{};
     friend bool operator==(explanation const&, explanation const&) = default;
 };
+
+namespace detail {
+
+/// Adds up refusals by plugin and code.
+class refusal_counts {
+public:
+    /// `no` has a plugin and its codes.
+    void add(auto const& no, std::uint32_t nodes)
+    {
+        for (auto codes = no.codes; nodes != 0 && codes != 0; codes &= codes - 1) {
+            auto const code = static_cast<std::uint8_t>(std::countr_zero(codes));
+            auto const at = std::lower_bound(all_.begin(), all_.end(), std::pair(no.plugin, code),
+                [](refused const& r, auto const& which) { return std::pair(r.plugin, r.code) < which; });
+            if (at != all_.end() && at->plugin == no.plugin && at->code == code)
+                at->nodes += nodes;
+            else
+                all_.insert(at, {.plugin = no.plugin, .code = code, .nodes = nodes});
+        }
+    }
+    /// A row of the table: the plugin that comes first gives the reasons.
+    void add(explained_node const& row)
+    {
+        struct {
+            std::uint8_t plugin;
+            std::uint64_t codes = 0;
+        } first{.plugin = row.reasons.empty() ? std::uint8_t{} : row.reasons.front().plugin};
+        for (auto const& why : row.reasons)
+            first.codes |= why.plugin == first.plugin ? std::uint64_t{1} << why.code : 0;
+        add(first, 1);
+    }
+    [[nodiscard]] std::vector<refused> const& all() const noexcept { return all_; }
+
+private:
+    std::vector<refused> all_{};
+};
+
+}  // namespace detail
 
 }  // namespace podium::v0::schedule

@@ -31,9 +31,8 @@ namespace podium::inline v0::schedule {
 /// - `stale(nodes)`: it has to be made anew.
 /// - `place(slot)` of a node there is; below `places()`.
 /// - `filter(plugin, place)`, if the plugin filters: its verdict now.
-/// - `open()`, then `admit(place, nodes)` for all nodes that fit, then `close()`; after that `score(plugin,
-/// place)`, if the
-///   plugin scores.
+/// - `open()`, then `admit(place, nodes)` for all nodes that fit, then `close()`; after that
+///   `score(plugin, place)`, if the plugin scores.
 template<class L, class P, class Nodes, class Request>
 concept Ledger = requires(L& l, L const& c, P const& p, Nodes& nodes, Nodes const& some, Request const& r,
     bool node, std::uint32_t slot, std::vector<std::uint32_t>& also) {
@@ -51,9 +50,6 @@ concept Ledger = requires(L& l, L const& c, P const& p, Nodes& nodes, Nodes cons
 };
 
 namespace detail {
-
-/// With so many domains or fewer a place names the domain; with more it says what is in it.
-inline constexpr std::size_t most_coarse_domains = 64;
 
 /// Numbers for the combinations of values that slots have. `set` is O(width).
 class places {

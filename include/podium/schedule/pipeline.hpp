@@ -159,10 +159,7 @@ public:
             if (row.reasons.empty()) {
                 fitting.push_back(at.slot);
             } else {
-                refusal first{.plugin = row.reasons.front().plugin};
-                for (auto const& why : row.reasons)
-                    first.codes |= why.plugin == first.plugin ? std::uint64_t{1} << why.code : 0;
-                all.refused.add(first, 1);
+                all.refused.add(row);
             }
         });
         auto const c = survey_fitting(on, fitting, wanted, known);

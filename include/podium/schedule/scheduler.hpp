@@ -109,10 +109,7 @@ public:
                 continue;
             ++d.nodes;
             if (!row->reasons.empty()) {
-                typename Pipeline::refusal first{.plugin = row->reasons.front().plugin};
-                for (auto const& why : row->reasons)
-                    first.codes |= why.plugin == first.plugin ? std::uint64_t{1} << why.code : 0;
-                counts.add(first, 1);
+                counts.add(*row);
                 continue;
             }
             ++d.feasible;

@@ -243,12 +243,13 @@ struct topology_spread {
         {
             for (std::size_t i = 0; i < key_.wish.constraints.size(); ++i) {
                 auto const& c = key_.wish.constraints[i];
-                auto const number = nodes.template column<topology>().track(c.topology_key, nodes);
+                auto& where = nodes.template column<topology>();
+                auto const number = where.track(c.topology_key, nodes);
                 axes_.push_back({.what = i,
                     .number = number,
                     .hard = c.hard,
                     .by_node = !c.hard && is_by_node(c),
-                    .fine = c.hard && is_fine(nodes, number),
+                    .fine = c.hard && where.is_fine(number),
                     .itself = key_.itself[i]});
                 has_soft_ = has_soft_ || !c.hard;
             }
@@ -257,7 +258,7 @@ struct topology_spread {
         [[nodiscard]] bool stale(Nodes const& nodes) const
         {
             return places_.crowded(nodes.slots()) || std::ranges::any_of(axes_, [&](axis const& a) {
-                return a.hard && a.fine != is_fine(nodes, a.number);
+                return a.hard && a.fine != nodes.template column<topology>().is_fine(a.number);
             });
         }
         void touch(topology_spread const&, Nodes const& nodes, std::uint32_t slot, bool node,
@@ -454,10 +455,6 @@ struct topology_spread {
             bool soft = false;  ///< has the keys of all soft constraints
         };
 
-        static bool is_fine(Nodes const& nodes, std::size_t number)
-        {
-            return nodes.template column<topology>().size(number) > detail::most_coarse_domains;
-        }
         [[nodiscard]] std::uint64_t selects(std::size_t i, resident const& r) const
         {
             auto const& s = key_.wish.constraints[i].selector;

@@ -24,6 +24,7 @@ template<auto Labels>
 class topology {
 public:
     static constexpr std::uint32_t none = ~std::uint32_t{0};
+    static constexpr std::size_t most_coarse = 64;  ///< domains of a key that is not fine
 
     void resize(std::size_t slots)
     {
@@ -69,8 +70,8 @@ public:
     }
     /// Numbers of domains are below this.
     [[nodiscard]] std::size_t numbers(std::size_t key) const { return keys_[key].domains.size(); }
-    /// Domains that have nodes.
-    [[nodiscard]] std::size_t size(std::size_t key) const { return keys_[key].inhabited; }
+    /// Whether so many domains have nodes that a ledger's place says what is in one, and not which one it is.
+    [[nodiscard]] bool is_fine(std::size_t key) const { return keys_[key].inhabited > most_coarse; }
     /// seen(slot) for each node of the domain.
     template<class Seen>
     void for_each(std::size_t key, std::uint32_t domain, Seen&& seen) const
