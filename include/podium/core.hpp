@@ -9,4 +9,5 @@
 #include <podium/core/quantity.hpp>
 #include <podium/core/random.hpp>
 #include <podium/core/result.hpp>
+#include <podium/core/saturating.hpp>
 #include <podium/core/time.hpp>

@@ -15,6 +15,7 @@
 
 #include <podium/autoscale/policy.hpp>
 #include <podium/autoscale/sample.hpp>
+#include <podium/core/saturating.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -76,7 +77,7 @@ struct proposal {
 {
     std::int64_t sum = 0;
     for (auto const v : values_milli)
-        sum = detail::plus(sum, v);
+        sum = saturating_add(sum, v);
     return sum;
 }
 
@@ -198,7 +199,7 @@ struct usage {
     if (of_request && (t.without_request > 0 || t.requested_milli <= 0 || t.counted <= 0))
         return fail(basis::no_request);
 
-    usage u{.used = of_request ? t.used_milli : plus(t.used_milli, t.outside_milli),
+    usage u{.used = of_request ? t.used_milli : saturating_add(t.used_milli, t.outside_milli),
         .requested = t.requested_milli,
         .pods = of_request ? t.counted : t.counted + t.outside,
         .readings = t.counted + t.outside};
@@ -218,13 +219,14 @@ struct usage {
 
     if (t.missing > 0 && out.ratio != 1.0) {
         if (out.ratio < 1.0)
-            u.used = plus(u.used, of_request ? t.missing_fallback_milli : times(m.target_milli, t.missing));
-        u.requested = plus(u.requested, t.missing_requested_milli);
+            u.used = saturating_add(
+                u.used, of_request ? t.missing_fallback_milli : times(m.target_milli, t.missing));
+        u.requested = saturating_add(u.requested, t.missing_requested_milli);
         u.pods += t.missing;
         u.readings += t.missing;
     }
     if (grow_with_unready) {
-        u.requested = plus(u.requested, t.unready_requested_milli);
+        u.requested = saturating_add(u.requested, t.unready_requested_milli);
         u.pods += t.unready;
         u.readings += t.unready;
     }

@@ -90,7 +90,7 @@ struct moment {
             {.at = entry.at, .replicas = replicas, .ready = ready, .decided = todo, .asked = asked});
 
         if (todo.desired > replicas)
-            starting.push_back({todo.desired - replicas, detail::later(entry.at, how.startup)});
+            starting.push_back({todo.desired - replicas, later(entry.at, how.startup)});
         for (auto gone = replicas - todo.desired; gone > 0 && !starting.empty();) {  // the newest go first
             auto const some = std::min(gone, starting.back().count);
             starting.back().count -= some;

@@ -10,6 +10,7 @@
 /// saturate; there they wrap.
 
 #include <podium/autoscale/policy.hpp>
+#include <podium/core/saturating.hpp>
 #include <podium/core/time.hpp>
 
 #include <algorithm>
@@ -127,16 +128,6 @@ template<std::ranges::input_range Pods, Projection<std::ranges::range_value_t<Po
 
 namespace detail {
 
-[[nodiscard]] constexpr std::int64_t plus(std::int64_t a, std::int64_t b) noexcept
-{
-    using limits = std::numeric_limits<std::int64_t>;
-    if (b > 0 && a > limits::max() - b)
-        return limits::max();
-    if (b < 0 && a < limits::min() - b)
-        return limits::min();
-    return a + b;
-}
-
 /// a * b for b >= 0; 0 for less.
 [[nodiscard]] constexpr std::int64_t times(std::int64_t a, std::int64_t b) noexcept
 {
@@ -148,11 +139,6 @@ namespace detail {
     if (a < limits::min() / b)
         return limits::min();
     return a * b;
-}
-
-[[nodiscard]] constexpr time_point later(time_point t, duration d) noexcept
-{
-    return time_point(duration(plus(t.time_since_epoch().count(), d.count())));
 }
 
 [[nodiscard]] constexpr time_point earlier(time_point t, duration d) noexcept
@@ -192,7 +178,6 @@ namespace detail {
 constexpr void add(
     tally& t, metric const& m, bool skip_starting, policy const& p, sample const& s, time_point now) noexcept
 {
-    using detail::plus;
     if (s.member) {
         ++t.members;
         if (s.phase == phase::running && s.readiness == readiness::ready)
@@ -204,24 +189,25 @@ constexpr void add(
     switch (classify(p, skip_starting, s, now)) {
     case group::counted:
         ++t.counted;
-        t.used_milli = plus(t.used_milli, *s.value_milli);
-        t.requested_milli = plus(t.requested_milli, request);
+        t.used_milli = saturating_add(t.used_milli, *s.value_milli);
+        t.requested_milli = saturating_add(t.requested_milli, request);
         break;
     case group::missing: {
         ++t.missing;
-        t.missing_requested_milli = plus(t.missing_requested_milli, request);
+        t.missing_requested_milli = saturating_add(t.missing_requested_milli, request);
         auto const percent = std::max<std::int64_t>(100, m.target_percent);
-        t.missing_fallback_milli = plus(t.missing_fallback_milli, detail::times(request, percent) / 100);
+        t.missing_fallback_milli =
+            saturating_add(t.missing_fallback_milli, detail::times(request, percent) / 100);
         break;
     }
     case group::unready:
         ++t.unready;
-        t.unready_requested_milli = plus(t.unready_requested_milli, request);
+        t.unready_requested_milli = saturating_add(t.unready_requested_milli, request);
         break;
     case group::ignored: ++t.ignored; break;
     case group::outside:
         ++t.outside;
-        t.outside_milli = plus(t.outside_milli, *s.value_milli);
+        t.outside_milli = saturating_add(t.outside_milli, *s.value_milli);
         break;
     case group::unseen: break;
     }

@@ -24,6 +24,7 @@
 #include <podium/autoscale/proposal.hpp>
 #include <podium/autoscale/sample.hpp>
 #include <podium/autoscale/state.hpp>
+#include <podium/core/saturating.hpp>
 #include <podium/core/time.hpp>
 
 #include <algorithm>
@@ -192,7 +193,7 @@ inline void set(std::optional<condition>& c, bool value, reason why, time_point 
     std::int64_t sum = 0;
     for (auto const& e : events)
         if (e.at > cutoff)
-            sum = plus(sum, e.change);
+            sum = saturating_add(sum, e.change);
     return sum;
 }
 
@@ -382,8 +383,9 @@ private:
 
     [[nodiscard]] std::int64_t at_start_of(duration period) const noexcept
     {
-        return plus(current_,
-            plus(changed_within(s_.scale_downs, period, now_), -changed_within(s_.scale_ups, period, now_)));
+        return saturating_add(current_,
+            saturating_add(
+                changed_within(s_.scale_downs, period, now_), -changed_within(s_.scale_ups, period, now_)));
     }
 
     [[nodiscard]] std::int32_t limit_up(scaling_rules const& r) const noexcept
@@ -396,7 +398,7 @@ private:
         for (auto const& policy : r.policies) {
             auto const start = at_start_of(policy.period);
             auto const proposed = policy.of == scaling_policy::unit::pods
-                ? narrow(plus(start, policy.value))
+                ? narrow(saturating_add(start, policy.value))
                 : replicas_of(
                       std::ceil(static_cast<double>(start) * (1 + policy.value / 100.0)), overflow::saturate);
             result = least ? std::min(result, proposed) : std::max(result, proposed);
@@ -414,7 +416,7 @@ private:
         for (auto const& policy : r.policies) {
             auto const start = at_start_of(policy.period);
             auto const proposed = policy.of == scaling_policy::unit::pods
-                ? narrow(plus(start, -std::int64_t{policy.value}))
+                ? narrow(saturating_add(start, -std::int64_t{policy.value}))
                 : replicas_of(static_cast<double>(start) * (1 - policy.value / 100.0), overflow::saturate);
             result = least ? std::max(result, proposed) : std::min(result, proposed);
         }

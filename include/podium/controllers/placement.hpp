@@ -11,6 +11,7 @@
 /// spreading is plugins/podtopologyspread with the system's constraints and helper.DefaultSelector.
 
 #include <podium/controllers/pods.hpp>
+#include <podium/core/saturating.hpp>
 #include <podium/labels/node_selector.hpp>
 #include <podium/labels/selector.hpp>
 #include <podium/model/namespace.hpp>
@@ -27,7 +28,6 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -41,17 +41,6 @@ namespace podium::inline v0::controllers {
 // -- The model's words in the scheduler's ----------------------------------------------------------
 
 namespace detail {
-
-/// A sum that ends where the numbers do.
-[[nodiscard]] constexpr std::int64_t plus(std::int64_t a, std::int64_t b) noexcept
-{
-    using limit = std::numeric_limits<std::int64_t>;
-    if (b > 0 && a > limit::max() - b)
-        return limit::max();
-    if (b < 0 && a < limit::min() - b)
-        return limit::min();
-    return a + b;
-}
 
 /// `f` on each amount of both; extended resources stay sorted by name, so that equal pods are equal.
 template<class F>
@@ -69,7 +58,7 @@ void combine(schedule::kubernetes::resources& to, schedule::kubernetes::resource
 }
 inline void add(schedule::kubernetes::resources& to, schedule::kubernetes::resources const& more)
 {
-    combine(to, more, plus);
+    combine(to, more, saturating_add);
 }
 inline void raise(schedule::kubernetes::resources& to, schedule::kubernetes::resources const& least)
 {
@@ -99,11 +88,14 @@ inline void raise(schedule::kubernetes::resources& to, schedule::kubernetes::res
     return labels::op::unknown;
 }
 
-[[nodiscard]] constexpr std::string_view effect_text(model::taint_effect e) noexcept
+[[nodiscard]] constexpr schedule::taint_effect effect_of(model::taint_effect e) noexcept
 {
-    return e == model::taint_effect::no_schedule ? "NoSchedule"
-        : e == model::taint_effect::no_execute   ? "NoExecute"
-                                                 : "PreferNoSchedule";
+    switch (e) {
+    case model::taint_effect::no_schedule: return schedule::taint_effect::no_schedule;
+    case model::taint_effect::prefer_no_schedule: return schedule::taint_effect::prefer_no_schedule;
+    case model::taint_effect::no_execute: return schedule::taint_effect::no_execute;
+    }
+    return schedule::taint_effect::no_schedule;
 }
 
 }  // namespace detail
@@ -145,10 +137,7 @@ inline void raise(schedule::kubernetes::resources& to, schedule::kubernetes::res
     s.name = n.metadata.name;
     s.labels.insert(n.metadata.labels.begin(), n.metadata.labels.end());
     for (auto const& t : n.spec.taints)
-        s.taints.push_back({t.key, t.value,
-            t.effect == model::taint_effect::no_schedule      ? schedule::taint_effect::no_schedule
-                : t.effect == model::taint_effect::no_execute ? schedule::taint_effect::no_execute
-                                                              : schedule::taint_effect::prefer_no_schedule});
+        s.taints.push_back({t.key, t.value, detail::effect_of(t.effect)});
     s.unschedulable = n.spec.unschedulable;
     s.allocatable = schedulable(n.status.allocatable);
     for (auto const& i : n.status.images)
@@ -233,7 +222,7 @@ inline void set_requests(schedule::kubernetes::pod& s, model::pod_spec const& sp
         void add(sums const& o)
         {
             detail::add(requests, o.requests);
-            cpu = plus(cpu, o.cpu), memory = plus(memory, o.memory);
+            cpu = saturating_add(cpu, o.cpu), memory = saturating_add(memory, o.memory);
         }
         void raise(sums const& o)
         {
@@ -293,7 +282,7 @@ inline void set_ports(schedule::kubernetes::pod& s, model::container const& c)
         one.operator_ = t.operator_ == model::toleration_operator::exists ? "Exists" : "Equal";
         one.value = t.value;
         if (t.effect)
-            one.effect = detail::effect_text(*t.effect);
+            one.effect = to_string(detail::effect_of(*t.effect));
         s.tolerations.push_back(std::move(one));
     }
     for (auto const& c : p.spec.containers)

@@ -5,6 +5,7 @@
 /// Words name the field and what was expected; they never echo a value, which may be a secret.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -88,6 +89,20 @@ struct error {
             e = std::move(e).inside(outer);
         return std::move(*this);
     }
+};
+
+/// All that is wrong with one input, as it is found.
+struct found_errors {
+    std::optional<error> all{};  ///< none: nothing is wrong so far
+
+    void add(error e)
+    {
+        if (all)
+            all->add(std::move(e));
+        else
+            all = std::move(e);
+    }
+    friend bool operator==(found_errors const&, found_errors const&) = default;
 };
 
 }  // namespace podium::v0

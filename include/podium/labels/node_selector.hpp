@@ -47,12 +47,12 @@ public:
     /// Whether every term is right; all errors, with their paths from "nodeSelectorTerms[0]" on.
     [[nodiscard]] result<void> valid() const
     {
-        std::optional<error> all;
+        found_errors found;
         for (auto const& t : terms_)
-            if (t.wrong)
-                all ? all->add(*t.wrong) : void(all = *t.wrong);
-        if (all)
-            return std::move(*all);
+            if (t.wrong.all)
+                found.add(*t.wrong.all);
+        if (found.all)
+            return *std::move(found.all);
         return {};
     }
 
@@ -63,10 +63,10 @@ public:
     {
         error const* wrong = nullptr;
         for (auto const& t : terms_) {
-            if (!t.wrong && t.matches(labels, fields))
+            if (!t.wrong.all && t.matches(labels, fields))
                 return true;
-            if (t.wrong && !wrong)
-                wrong = &*t.wrong;
+            if (t.wrong.all && !wrong)
+                wrong = &*t.wrong.all;
         }
         if (wrong)
             return *wrong;
@@ -93,7 +93,7 @@ private:
     struct term {
         std::vector<requirement> labels{};
         std::vector<field_requirement> fields{};
-        std::optional<error> wrong{};
+        found_errors wrong{};
 
         template<class Labels, class Fields>
         [[nodiscard]] bool matches(Labels const& l, Fields const& f) const
@@ -115,8 +115,7 @@ private:
     {
         term out;
         auto const add = [&](error e, std::string const& field, std::size_t i) {
-            e = std::move(e).inside(where + '.' + field + '[' + std::to_string(i) + ']');
-            out.wrong ? out.wrong->add(std::move(e)) : void(out.wrong = std::move(e));
+            out.wrong.add(std::move(e).inside(where + '.' + field + '[' + std::to_string(i) + ']'));
         };
         for (std::size_t i = 0; i < from.match_expressions.size(); ++i) {
             auto e = from.match_expressions[i];

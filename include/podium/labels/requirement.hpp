@@ -116,10 +116,9 @@ public:
     /// Fails with every error there is: paths "key", "operator", "values", "values[1]".
     [[nodiscard]] static result<requirement> make(expression e)
     {
-        std::optional<error> wrong;
+        found_errors wrong;
         auto const add = [&](std::string path, std::string message) {
-            error one{errc::invalid, std::move(message), std::move(path)};
-            wrong ? wrong->add(std::move(one)) : void(wrong = std::move(one));
+            wrong.add({errc::invalid, std::move(message), std::move(path)});
         };
         if (auto ok = names::label_key(e.key); !ok)
             add("key", ok.error().message);
@@ -150,8 +149,8 @@ public:
         for (std::size_t i = 0; i < e.values.size(); ++i)
             if (auto ok = names::label_value(e.values[i]); !ok)
                 add("values[" + std::to_string(i) + ']', ok.error().message);
-        if (wrong)
-            return std::move(*wrong);
+        if (wrong.all)
+            return *std::move(wrong.all);
         return requirement(detail::unchecked{}, std::move(e));
     }
 

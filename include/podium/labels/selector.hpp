@@ -117,12 +117,11 @@ public:
     {
         std::vector<requirement> all;
         all.reserve(from.match_labels.size() + from.match_expressions.size());
-        std::optional<error> wrong;
+        found_errors wrong;
         auto const add = [&](result<requirement> r, std::string const& where) {
             if (r)
                 return all.push_back(*std::move(r));
-            auto e = std::move(r).error().inside(where);
-            wrong ? wrong->add(std::move(e)) : void(wrong = std::move(e));
+            wrong.add(std::move(r).error().inside(where));
         };
         auto const say_which = [](error& e) {  // there is one path for both
             e.message = (std::exchange(e.path, {}) == "key" ? "the key " : "the value ") + e.message;
@@ -144,8 +143,8 @@ public:
                 set_operator.operator_ = op::unknown;
             add(requirement::make(std::move(set_operator)), "matchExpressions[" + std::to_string(i++) + ']');
         }
-        if (wrong)
-            return std::move(*wrong);
+        if (wrong.all)
+            return *std::move(wrong.all);
         return selector(std::move(all));
     }
 

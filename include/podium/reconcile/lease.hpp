@@ -149,23 +149,18 @@ struct election_stepped {
 
 inline result<void> validate(election_policy const& p)
 {
-    std::optional<error> found;
+    found_errors found;
     auto const complain = [&](bool wrong, char const* path, char const* expected) {
-        if (!wrong)
-            return;
-        error e{errc::invalid, expected, path, {}};
-        if (found)
-            found->add(std::move(e));
-        else
-            found = std::move(e);
+        if (wrong)
+            found.add({errc::invalid, expected, path});
     };
     complain(p.retry_period <= duration::zero(), "retry_period", "must be more than zero");
     // client-go's factor for the jitter of its retries
     complain(
         p.renew_deadline / 6 <= p.retry_period / 5, "renew_deadline", "must be more than 1.2 x retry_period");
     complain(p.lease_duration <= p.renew_deadline, "lease_duration", "must be more than renew_deadline");
-    if (found)
-        return *std::move(found);
+    if (found.all)
+        return *std::move(found.all);
     return {};
 }
 

@@ -216,12 +216,12 @@ requires Topology<T, typename Pipeline::node_type>
     std::vector<typename Pipeline::pod_type> const& pods, group_policy const& policy = {},
     T const& topology = {})
 {
-    detail::found_errors errors;
+    found_errors errors;
     if (pods.empty())
-        errors.add(errc::invalid, "must have a member at least", "pods");
+        errors.add({errc::invalid, "must have a member at least", "pods"});
     auto const min_member = policy.min_member.value_or(pods.size());
     if (policy.min_member && (min_member < 1 || min_member > pods.size()))
-        errors.add(errc::invalid, "must be 1 to the number of pods", "policy.min_member");
+        errors.add({errc::invalid, "must be 1 to the number of pods", "policy.min_member"});
     if (errors.all)
         return *std::move(errors.all);
 

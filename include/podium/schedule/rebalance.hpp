@@ -196,19 +196,19 @@ private:
 /// Errors, all at once: `invalid` for a least_gain below 1; of the tenants as for `what_if`.
 ///
 /// The same input has the same plan, and what is left after carrying out a plan that ended `balanced` has an
-/// empty one, unless budgets or the rule that a pod moves once held something back. Cost: at most 1 +
-/// max_moves
-/// + max_tries looks. In a look each kind of pod is taken from each node that has it, a scheduler decides,
-/// and it is put back: O(what changed) each; where the scheduler remembers nothing, O(nodes x plugins). Pods
-/// of a type without == are of one kind where the tenants point to one pod.
+/// empty one, unless budgets or the rule that a pod moves once held something back. Cost: one look,
+/// and one for each move that is tried (max_moves and max_tries at most). In a look each kind of pod is taken
+/// from each node that has it, a scheduler decides, and it is put back: O(what changed) each; where the
+/// scheduler remembers nothing, O(nodes x plugins). Pods of a type without == are of one kind where the
+/// tenants point to one pod.
 template<class Pipeline>
 [[nodiscard]] result<rebalance_plan> rebalance(Pipeline const& rules, snapshot<Pipeline> nodes,
     std::vector<tenant<typename Pipeline::pod_type>> const& tenants, rebalance_policy const& policy = {})
 {
-    detail::found_errors errors;
+    found_errors errors;
     detail::check_tenants(nodes, tenants, errors);
     if (policy.least_gain < 1)
-        errors.add(errc::invalid, "must be at least 1", "policy.least_gain");
+        errors.add({errc::invalid, "must be at least 1", "policy.least_gain"});
     if (errors.all)
         return *std::move(errors.all);
 

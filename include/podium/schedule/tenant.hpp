@@ -33,19 +33,6 @@ struct tenant {
 
 namespace detail {
 
-/// The errors of one input, all of them.
-struct found_errors {
-    std::optional<error> all{};
-    void add(errc code, std::string message, std::string path)
-    {
-        error e{.code = code, .message = std::move(message), .path = std::move(path), .further = {}};
-        if (all)
-            all->add(std::move(e));
-        else
-            all = std::move(e);
-    }
-};
-
 [[nodiscard]] inline std::string at_index(std::string_view list, std::size_t i)
 {
     return std::string(list) + "[" + std::to_string(i) + "]";
@@ -122,18 +109,18 @@ id_index check_tenants(snapshot<Pipeline> const& on,
         auto const& t = tenants[i];
         auto const path = [&](char const* field) { return at_index("tenants", i) + field; };
         if (t.id.empty())
-            errors.add(errc::invalid, "must not be empty", path(".id"));
+            errors.add({errc::invalid, "must not be empty", path(".id")});
         else if (!ids.put(t.id, static_cast<std::uint32_t>(i), id_of))
-            errors.add(errc::already_exists, "another tenant has this id", path(".id"));
+            errors.add({errc::already_exists, "another tenant has this id", path(".id")});
         if (t.pod == nullptr)
-            errors.add(errc::invalid, "must point to a pod", path(".pod"));
+            errors.add({errc::invalid, "must point to a pod", path(".pod")});
         if (!t.node)
             continue;
         if (*t.node >= on.slots() || !on.has(*t.node))
-            errors.add(errc::not_found, "the snapshot has no node in this slot", path(".node"));
+            errors.add({errc::not_found, "the snapshot has no node in this slot", path(".node")});
         else if (++here[*t.node] > on.pods(*t.node))
-            errors.add(errc::invalid, "must be a node that it is bound to: fewer pods are bound there",
-                path(".node"));
+            errors.add({errc::invalid, "must be a node that it is bound to: fewer pods are bound there",
+                path(".node")});
     }
     return ids;
 }

@@ -301,21 +301,21 @@ private:
     {
         auto const slot = fleet_.nodes().find(name);
         if (!slot)
-            errors_.add(errc::not_found, "there is no node of this name then", std::move(path));
+            errors_.add({errc::not_found, "there is no node of this name then", std::move(path)});
         return slot;
     }
     void each_name(
         std::string const& name, std::size_t count, std::string const& path, char const* field, auto&& add)
     {
         if (name.empty())
-            errors_.add(errc::invalid, "must not be empty", path + field);
+            errors_.add({errc::invalid, "must not be empty", path + field});
         if (count < 1 || count > most_added)
-            errors_.add(errc::invalid, "must be 1 to " + std::to_string(most_added), path + ".count");
+            errors_.add({errc::invalid, "must be 1 to " + std::to_string(most_added), path + ".count"});
         if (errors_.all)
             return;  // names that there are already show only when everything before was done
         for (std::size_t i = 1; i <= count; ++i)
             if (!add(count == 1 ? name : name + "-" + std::to_string(i))) {
-                errors_.add(errc::already_exists, "there is one of this name then", path + field);
+                errors_.add({errc::already_exists, "there is one of this name then", path + field});
                 return;
             }
     }
@@ -325,7 +325,7 @@ private:
             if (auto* const p = find_pod(ids[i]))
                 with(*p);
             else
-                errors_.add(errc::not_found, "there is no pod of this id then", at_index(path + ".ids", i));
+                errors_.add({errc::not_found, "there is no pod of this id then", at_index(path + ".ids", i)});
     }
 
     [[nodiscard]] auto id_of() const
@@ -404,7 +404,7 @@ template<class Pipeline>
     std::vector<tenant<typename Pipeline::pod_type>> const& tenants,
     std::vector<change<Pipeline>> const& changes, schedule::options how = {})
 {
-    detail::found_errors errors;
+    found_errors errors;
     auto ids = detail::check_tenants(nodes, tenants, errors);
     if (errors.all)
         return *std::move(errors.all);
