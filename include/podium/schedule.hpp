@@ -5,6 +5,7 @@
 #include <podium/schedule/affinity.hpp>
 #include <podium/schedule/aids.hpp>
 #include <podium/schedule/assumed.hpp>
+#include <podium/schedule/change_log.hpp>
 #include <podium/schedule/decision.hpp>
 #include <podium/schedule/equivalence.hpp>
 #include <podium/schedule/evictions.hpp>

@@ -7,6 +7,7 @@
 ///   them share it.
 /// - `aids`: both for one request.
 
+#include <podium/schedule/change_log.hpp>
 #include <podium/schedule/ledger.hpp>
 #include <podium/schedule/pipeline.hpp>
 
@@ -45,43 +46,36 @@ public:
             return;
         auto const since =
             std::exchange(version_, std::nullopt);  // should a plugin throw, all is to be done again
-        if (since && !ledger_.stale(on) && on.version() - *since <= on.slots() &&
-            on.touched_since(*since, [&](auto t) { ledger_.touch(plugin, on, t.slot, t.node, moved_); })) {
-            version_ = on.version();
-            if (moved_.size() > 1024 + 2 * std::size_t{on.slots()}) {
-                forgotten_ += moved_.size();
-                moved_.clear();
-            }
-            return;
+        auto const most = 1024 + 2 * std::size_t{on.slots()};
+        auto const touch = [&](auto t) {
+            also_.clear();
+            ledger_.touch(plugin, on, t.slot, t.node, also_);
+            for (auto const slot : also_)
+                moved_.add(slot, most);
+        };
+        if (!since || ledger_.stale(on) || on.version() - *since > on.slots() ||
+            !on.touched_since(*since, touch)) {
+            ledger_ = ledger(plugin, on, key_);
+            for (std::uint32_t slot = 0; slot < on.slots(); ++slot)
+                if (on.has(slot)) {
+                    also_.clear();
+                    ledger_.touch(plugin, on, slot, true, also_);
+                }
+            moved_.forget();  // all nodes are new to whoever asks
         }
-        ledger_ = ledger(plugin, on, key_);
-        forgotten_ += moved_.size() + 1;  // all nodes are new to whoever asks
-        moved_.clear();
-        for (std::uint32_t slot = 0; slot < on.slots(); ++slot)
-            if (on.has(slot)) {
-                ledger_.touch(plugin, on, slot, true, moved_);
-                moved_.clear();
-            }
         version_ = on.version();
     }
     /// Counts up with each node that came to another place because of another node.
-    [[nodiscard]] std::uint64_t moves() const noexcept { return forgotten_ + moved_.size(); }
+    [[nodiscard]] std::uint64_t moves() const noexcept { return moved_.version(); }
     /// seen(slot) for those since; false: too long ago to know, so any may have.
-    bool moved_since(std::uint64_t moves, auto&& seen) const
-    {
-        if (moves < forgotten_)
-            return false;
-        for (auto i = static_cast<std::size_t>(moves - forgotten_); i < moved_.size(); ++i)
-            seen(moved_[i]);
-        return true;
-    }
+    bool moved_since(std::uint64_t moves, auto&& seen) const { return moved_.since(moves, seen); }
 
 private:
     key key_;
     ledger ledger_;
     std::optional<std::uint64_t> version_{};  ///< of the snapshot that it is true for; none: it knows no node
-    std::vector<std::uint32_t> moved_{};
-    std::uint64_t forgotten_ = 0;
+    change_log<std::uint32_t> moved_{};
+    std::vector<std::uint32_t> also_{};  // scratch
 };
 
 /// Answers that each plugin of a list has, where it has a ledger.
@@ -261,15 +255,8 @@ struct aids {
         });
     }
     /// The place in filters<> of the first that has a ledger.
-    static constexpr std::size_t first_kept_filter = [] {
-        std::size_t at = Pipeline::filter_count;
-        Pipeline::each_filter([&]<std::size_t I, class P>() {
-            if (Pipeline::template is_kept<P> && at == Pipeline::filter_count)
-                at = I;
-            return false;
-        });
-        return at;
-    }();
+    static constexpr std::size_t first_kept_filter =
+        Pipeline::first_filter([]<class P>() { return Pipeline::template is_kept<P>; });
     /// A ledger's number.
     template<class P>
     static constexpr std::size_t number = [] {

@@ -20,6 +20,7 @@
 /// node with more or fewer occupants than bound pods they are found on a copy of the whole snapshot, which is
 /// as right, and takes as long as copying it.
 
+#include <podium/schedule/change_log.hpp>
 #include <podium/schedule/preemption.hpp>
 
 #include <algorithm>
@@ -334,15 +335,7 @@ private:
         return !detail::more_important(b.who, a.who) && a.id < b.id;
     }
 
-    void touch(std::uint32_t slot)
-    {
-        if (log_.size() >= 1024 + 2 * places_.size()) {  // as the snapshot's
-            auto const half = log_.size() / 2;
-            log_.erase(log_.begin(), log_.begin() + static_cast<std::ptrdiff_t>(half));
-            forgotten_ += half;
-        }
-        log_.push_back(slot);
-    }
+    void touch(std::uint32_t slot) { log_.add(slot, 1024 + 2 * places_.size()); }
     void drop_if_empty(typename std::unordered_map<std::uint32_t, place>::iterator there)
     {
         if (there->second.pods.empty() && there->second.promises.empty())
@@ -403,8 +396,8 @@ private:
     {
         dirty_.clear();
         bool const known = c.known && c.rows.size() <= nodes.slots() && c.version <= nodes.version() &&
-            c.events >= forgotten_ &&
-            nodes.touched_since(c.version, [&](auto const& t) { dirty_.push_back(t.slot); });
+            nodes.touched_since(c.version, [&](auto const& t) { dirty_.push_back(t.slot); }) &&
+            log_.since(c.events, [&](std::uint32_t slot) { dirty_.push_back(slot); });
         if (!known) {
             c.known = false;
             c.rows.clear();
@@ -418,8 +411,6 @@ private:
             }
             c.grow();
         } else {
-            for (auto i = static_cast<std::size_t>(c.events - forgotten_); i < log_.size(); ++i)
-                dirty_.push_back(log_[i]);
             std::sort(dirty_.begin(), dirty_.end());
             dirty_.erase(std::unique(dirty_.begin(), dirty_.end()), dirty_.end());
             if (c.rows.size() < nodes.slots()) {
@@ -433,7 +424,7 @@ private:
         }
         copy_.reset();
         c.version = nodes.version();
-        c.events = forgotten_ + log_.size();
+        c.events = log_.version();
         c.known = true;
     }
 
@@ -668,8 +659,7 @@ private:
     std::unordered_map<std::uint32_t, std::uint32_t> kept_{};   ///< promise to slot
     std::unordered_map<std::uint32_t, place> places_{};         ///< by slot
     std::unordered_map<std::uint32_t, allowance> budgets_{};
-    std::vector<std::uint32_t> log_{};  ///< slots that changed here
-    std::uint64_t forgotten_ = 0;
+    detail::change_log<std::uint32_t> log_{};  ///< slots that changed here
     std::list<class_type> classes_{};
 
     nodes_type alone_{}, with_{};       ///< one node, nothing bound between calls

@@ -434,6 +434,17 @@ public:
             (void)(what.template operator()<I, Filter>() || ...);
         }(std::index_sequence_for<Filter...>{});
     }
+    /// The place of the first filter of which is.operator()<Plugin>() is true; `filter_count` without one.
+    [[nodiscard]] static constexpr std::size_t first_filter(auto is)
+    {
+        std::size_t at = filter_count;
+        each_filter([&]<std::size_t I, class P>() {
+            if (is.template operator()<P>())
+                at = I;
+            return at != filter_count;
+        });
+        return at;
+    }
     /// what.operator()<I, Plugin, Weight>() for each score in order.
     static constexpr void each_score(auto&& what)
     {

@@ -292,15 +292,7 @@ private:
     static constexpr std::uint32_t none = ~std::uint32_t{0};
     static constexpr std::size_t most_in_table = 4096;
     /// The place in filters<> of the first that is asked for each node.
-    static constexpr std::size_t first_each = [] {
-        std::size_t at = Pipeline::filter_count;
-        Pipeline::each_filter([&]<std::size_t I, class P>() {
-            if (is_each<P> && at == Pipeline::filter_count)
-                at = I;
-            return false;
-        });
-        return at;
-    }();
+    static constexpr std::size_t first_each = Pipeline::first_filter([]<class P>() { return is_each<P>; });
 
     // Scratch, kept for the next scan.
     // By position of the slot among those that are looked at.

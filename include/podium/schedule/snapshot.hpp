@@ -10,6 +10,7 @@
 /// order is slot order.
 
 #include <podium/core/assert.hpp>
+#include <podium/schedule/change_log.hpp>
 #include <podium/schedule/plugin.hpp>
 
 #include <algorithm>
@@ -172,15 +173,11 @@ public:
 
     /// Counts up with each change. What was touched since a version, oldest first, goes to `seen`; false: too
     /// long ago to know, so anything may have been.
-    [[nodiscard]] std::uint64_t version() const noexcept { return forgotten_ + log_.size(); }
+    [[nodiscard]] std::uint64_t version() const noexcept { return log_.version(); }
     template<class Seen>
     bool touched_since(std::uint64_t version, Seen&& seen) const
     {
-        if (version < forgotten_)
-            return false;
-        for (auto i = static_cast<std::size_t>(version - forgotten_); i < log_.size(); ++i)
-            seen(log_[i]);
-        return true;
+        return log_.since(version, seen);
     }
 
 private:
@@ -265,13 +262,7 @@ private:
 
     void touch(touched t)
     {
-        if (log_.size() >=
-            1024 + 2 * slots_.size()) {  // whoever is that far behind does better to start afresh
-            auto const half = log_.size() / 2;
-            log_.erase(log_.begin(), log_.begin() + static_cast<std::ptrdiff_t>(half));
-            forgotten_ += half;
-        }
-        log_.push_back(t);
+        log_.add(t, 1024 + 2 * slots_.size());  // whoever is that far behind does better to start afresh
     }
 
     std::vector<entry> slots_{};
@@ -281,8 +272,7 @@ private:
     std::unordered_map<std::string, std::uint32_t, hash, std::equal_to<>> by_name_{};
     columns columns_{};
     std::size_t present_ = 0;
-    std::vector<touched> log_{};
-    std::uint64_t forgotten_ = 0;
+    detail::change_log<touched> log_{};
 };
 
 }  // namespace podium::v0::schedule
