@@ -13,6 +13,8 @@ int main()
     model::replica_set web;
     web.metadata.name = "web", web.metadata.namespace_ = "shop";
     web.spec.replicas = 4;
+    web.spec.selector.match_labels = {{"app", "web"}};  // also what the scheduler keeps apart
+    web.spec.template_.metadata.labels = {{"app", "web"}};
     web.spec.template_.spec.containers = {model::container{.name = "web", .image = "shop/web:1.2"}};
     cluster.put(web);
 

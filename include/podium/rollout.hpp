@@ -6,4 +6,5 @@
 #include <podium/rollout/history.hpp>
 #include <podium/rollout/stateful_set.hpp>
 #include <podium/rollout/status.hpp>
+#include <podium/rollout/verdict.hpp>
 #include <podium/rollout/victims.hpp>
