@@ -3,5 +3,8 @@
 
 #include <podium/traffic/balance.hpp>
 #include <podium/traffic/endpoint.hpp>
+#include <podium/traffic/outlier.hpp>
 #include <podium/traffic/pool.hpp>
+#include <podium/traffic/route.hpp>
 #include <podium/traffic/split.hpp>
+#include <podium/traffic/sticky.hpp>

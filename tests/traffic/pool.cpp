@@ -189,8 +189,254 @@ TEST_CASE("traffic: a choice explains itself")
     p.release(*t);
 }
 
+namespace {
+
+using traffic::aim;
+using traffic::outcome;
+using traffic::way;
+constexpr time_point start{std::chrono::seconds(1000)};
+
+aim remembered(std::string version)
+{
+    aim out{.how = way::remembered};
+    out.came_with = traffic::visit{std::move(version)};
+    return out;
+}
+
+std::string next(pool& p, aim const& wish, std::vector<std::uint32_t> const& tried = {})
+{
+    auto const t = p.acquire(wish, tried);
+    if (!t)
+        return "-";
+    auto const id = p.at(t->slot).id;
+    p.release(*t);
+    return id;
+}
+
+}  // namespace
+
+TEST_CASE("traffic: a matched request goes to its version or nowhere, and takes nobody's turn")
+{
+    pool p;
+    traffic::endpoint_set set{1, {up("old", "v1"), up("new", "v2"), up("other", "v9")}, {{"v1", 1}}};
+    set.rules.matches = {{"X-Preview", traffic::header_match::kind::exact, "1", "v2"}};
+    REQUIRE(p.apply(set));
+    aim const preview{way::matched, "v2", {}};
+    CHECK(next(p, preview) == "new");
+    CHECK(next(p, preview, {1}) == "-");                 // tried, and no other version will do
+    CHECK(next(p, aim{way::matched, "v9", {}}) == "-");  // neither weighted nor named by a rule
+    for (int i = 0; i < 10; ++i)
+        CHECK(next(p) == "old");
+    set.generation = 2;
+    set.endpoints[1].ready = false;
+    REQUIRE(p.apply(set));
+    CHECK(next(p, preview) == "-");
+    CHECK(next(p) == "old");
+}
+
+TEST_CASE(
+    "traffic: visitors who are back take no turn of the new ones, and where their version is gone are new")
+{
+    pool p;
+    traffic::endpoint_set set{1, {up("old", "v1"), up("new", "v2")}, {{"v1", 95}, {"v2", 5}}};
+    REQUIRE(p.apply(set));
+    std::map<std::string, int> seen;
+    for (int i = 0; i < 300; ++i) {
+        CHECK(next(p, remembered("v2")) == "new");
+        CHECK(next(p, remembered("v1")) == "old");
+        ++seen[next(p, i % 2 ? aim{} : remembered("gone"))];
+    }
+    CHECK(seen == std::map<std::string, int>{{"old", 285}, {"new", 15}});
+    CHECK(next(p, remembered("v2"), {1}) == "old");  // its only endpoint cannot be reached
+
+    set.generation = 2;
+    set.weights = {{"v1", 100}, {"v2", 0}};
+    REQUIRE(p.apply(set));
+    CHECK(next(p, remembered("v2")) == "old");
+    set.generation = 3;
+    set.weights = {{"v1", 50}, {"v2", 50}};
+    set.endpoints[1].ready = false;
+    REQUIRE(p.apply(set));
+    CHECK(next(p, remembered("v2")) == "old");
+}
+
+TEST_CASE("traffic: a hashed visitor goes where the shares say, and back when its version is back")
+{
+    pool p;
+    traffic::endpoint_set set{1, {up("old", "v1"), up("new", "v2")}, {{"v1", 50}, {"v2", 50}}};
+    REQUIRE(p.apply(set));
+    std::vector<std::string> who;
+    for (int i = 0; who.size() < 10; ++i)
+        if (auto v = std::to_string(i); next(p, {way::hashed, v, {}}) == "new")
+            who.push_back(std::move(v));
+    for (bool const ready : {false, true}) {
+        ++set.generation;
+        set.endpoints[1].ready = ready;
+        REQUIRE(p.apply(set));
+        for (auto const& v : who)
+            CHECK(next(p, {way::hashed, v, {}}) == (ready ? "new" : "old"));
+    }
+}
+
+TEST_CASE("traffic: a mirror gets its share of what the others serve, exactly")
+{
+    pool p;
+    traffic::endpoint_set set{
+        1, {up("old", "v1"), up("new", "v2"), up("third", "v3")}, {{"v1", 50}, {"v2", 50}}};
+    set.rules.mirror = {.version = "v2", .percent = 20};
+    REQUIRE(p.apply(set));
+    int copied = 0;
+    for (int i = 0; i < 200; ++i) {
+        auto const t = p.acquire();
+        REQUIRE(t);
+        if (p.deal_copy(*t)) {
+            ++copied;
+            CHECK(p.at(t->slot).id == "old");
+        }
+        p.release(*t);
+    }
+    CHECK(copied == 20);
+    set.generation = 2;
+    set.rules.mirror.percent = 101;
+    auto const refused = p.apply(set);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().path == "rules.mirror.percent");
+    CHECK(p.generation() == 1);
+}
+
+TEST_CASE("traffic: an ejected endpoint gets nothing until its time is over, and is not drained by that")
+{
+    pool p;
+    traffic::endpoint_set set{1, {up("a", "v1"), up("b", "v1"), up("c", "v2")}, {{"v1", 1}, {"v2", 1}}};
+    set.rules.ejection = traffic::outlier_policy{.consecutive_failures = 2, .base = std::chrono::seconds(10)};
+    REQUIRE(p.apply(set));
+    auto const fail = [&](std::string const& id, time_point now) {
+        for (;;) {
+            auto const t = p.acquire();
+            REQUIRE(t);
+            bool const hit = p.at(t->slot).id == id;
+            bool const ejected = hit && p.observe(*t, outcome::failure, now);
+            p.release(*t);
+            if (hit)
+                return ejected;
+        }
+    };
+    CHECK(p.wake_at() == never);
+    CHECK_FALSE(fail("a", start));
+    CHECK(fail("a", start));
+    CHECK(p.wake_at() == start + std::chrono::seconds(10));
+    CHECK_FALSE(p.drained("a"));
+    CHECK_FALSE(p.leaving(0));
+    CHECK_FALSE(p.takes_new(0));
+    std::map<std::string, int> seen;
+    for (int i = 0; i < 100; ++i)
+        ++seen[next(p)];
+    CHECK(seen == std::map<std::string, int>{{"b", 50}, {"c", 50}});  // the split is as it was
+    for (int i = 0; i < 5; ++i) {
+        CHECK_FALSE(fail("b", start));  // the last of their versions
+        CHECK_FALSE(fail("c", start));
+    }
+    CHECK(p.loads()[0].ejected_until == start + std::chrono::seconds(10));
+
+    SUBCASE("time brings it back")
+    {
+        p.advance(start + std::chrono::seconds(10) - duration(1));
+        CHECK_FALSE(p.takes_new(0));
+        p.advance(start + std::chrono::seconds(10));
+        CHECK(p.takes_new(0));
+        CHECK(p.wake_at() == never);
+        seen.clear();
+        for (int i = 0; i < 100; ++i)
+            ++seen[next(p)];
+        CHECK(seen == std::map<std::string, int>{{"a", 25}, {"b", 25}, {"c", 50}});
+    }
+    SUBCASE("a new set keeps it out")
+    {
+        ++set.generation;
+        set.endpoints.push_back(up("d", "v1"));
+        REQUIRE(p.apply(set));
+        CHECK_FALSE(p.takes_new(0));
+        CHECK(p.wake_at() == start + std::chrono::seconds(10));
+    }
+    SUBCASE("it is back when it is the last")
+    {
+        ++set.generation;
+        set.endpoints[1].ready = false;
+        REQUIRE(p.apply(set));
+        CHECK(p.takes_new(0));
+        CHECK(p.wake_at() == never);
+    }
+    SUBCASE("it is back when nobody wants ejections any more")
+    {
+        ++set.generation;
+        set.rules.ejection.reset();
+        REQUIRE(p.apply(set));
+        CHECK(p.takes_new(0));
+        CHECK(p.wake_at() == never);
+    }
+    SUBCASE("it can leave, and is drained then")
+    {
+        ++set.generation;
+        set.endpoints[0].draining = true;
+        REQUIRE(p.apply(set));
+        CHECK(p.drained("a"));
+        CHECK(p.wake_at() == never);
+    }
+}
+
 TEST_SUITE("property")
 {
+    TEST_CASE("traffic: ejections empty no version, keep the split, and end")
+    {
+        for (std::uint64_t seed = 0; seed < 200; ++seed) {
+            CAPTURE(seed);
+            std::mt19937_64 random(seed);
+            pool p;
+            traffic::endpoint_set set{0, {}, {{"v1", 3}, {"v2", 1}}};
+            auto now = start;
+            int dealt = 0, to_canary = 0;
+            for (int i = 0; i < 400; ++i) {
+                now += std::chrono::milliseconds(random() % 400);
+                if (i % 50 == 0) {
+                    ++set.generation;
+                    set.endpoints = {up("a", "v1"), up("b", "v2")};
+                    for (auto const* id : {"c", "d", "e", "f", "g"})
+                        if (random() % 2)
+                            set.endpoints.push_back(up(id, random() % 2 ? "v1" : "v2"));
+                    set.rules.ejection.reset();
+                    if (random() % 4)
+                        set.rules.ejection = traffic::outlier_policy{
+                            .consecutive_failures = static_cast<std::uint32_t>(1 + random() % 3),
+                            .base = std::chrono::seconds(1 + random() % 5),
+                            .max_ejected_percent = static_cast<std::uint32_t>(random() % 101)};
+                    REQUIRE(p.apply(set));
+                }
+                auto const t = p.acquire();
+                REQUIRE(t);
+                ++dealt;
+                to_canary += p.at(t->slot).version == "v2" ? 1 : 0;
+                REQUIRE(std::abs(4 * to_canary - dealt) <= 4);
+                p.observe(*t, random() % 3 ? outcome::failure : outcome::success, now);
+                p.release(*t);
+                p.advance(now);
+                auto const loads = p.loads();
+                time_point first = never;
+                for (auto const& l : loads) {
+                    REQUIRE(p.takes_new(l.slot) == !l.ejected_until);
+                    if (l.ejected_until) {
+                        REQUIRE(*l.ejected_until > now);
+                        first = std::min(first, *l.ejected_until);
+                    }
+                }
+                REQUIRE(p.wake_at() <= first);  // it may be too early, never too late
+                if (first == never)
+                    REQUIRE((p.wake_at() == never || p.wake_at() > now));
+            }
+            p.advance(now + std::chrono::hours(1));
+            for (auto const& l : p.loads())
+                REQUIRE_FALSE(l.ejected_until);
+        }
+    }
     TEST_CASE(
         "traffic: what is acquired may take new requests, and counts agree with a ledger whatever is applied")
     {

@@ -10,6 +10,9 @@
 /// Source: ready = ready and not terminating: endpointslice/utils.go; the fall-back to serving and
 /// terminating ones when none is ready: pkg/proxy/topology.go (Kubernetes v1.35.4).
 
+#include <podium/traffic/route.hpp>
+#include <podium/traffic/split.hpp>
+
 #include <algorithm>
 #include <cstdint>
 #include <span>
@@ -32,20 +35,13 @@ struct endpoint {
     friend bool operator==(endpoint const&, endpoint const&) = default;
 };
 
-/// How much of the traffic one version gets, relative to the sum of all weights.
-struct version_weight {
-    std::string version{};
-    std::uint32_t weight = 0;  ///< <= weighted_split::max_weight; 0: nothing at all
-
-    friend bool operator==(version_weight const&, version_weight const&) = default;
-};
-
 /// All endpoints of one service port at one moment. `generation` grows with every change of it.
 struct endpoint_set {
     std::uint64_t generation = 0;
     std::vector<endpoint> endpoints{};
     std::vector<version_weight>
         weights{};  ///< empty: versions do not matter; else unnamed versions get nothing
+    route_rules rules{};
 
     friend bool operator==(endpoint_set const&, endpoint_set const&) = default;
 };

@@ -6,15 +6,24 @@
 /// the set left out or marked draining, and `in_flight` can only fall for it. So a router may acknowledge the
 /// generation right then.
 ///
+/// An endpoint that fails too often is ejected for a while, where the rules say so: by `observe`, back by
+/// `advance`. It is in the set all the while, so it is not drained. No version loses its last one that way,
+/// so ejections leave the split between versions as it is.
+///
 /// Pure and unsynchronised: one strand owns it.
 
 #include <podium/core/assert.hpp>
 #include <podium/core/result.hpp>
+#include <podium/core/time.hpp>
 #include <podium/traffic/balance.hpp>
 #include <podium/traffic/endpoint.hpp>
+#include <podium/traffic/outlier.hpp>
+#include <podium/traffic/route.hpp>
 #include <podium/traffic/split.hpp>
+#include <podium/traffic/sticky.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -45,6 +54,7 @@ struct load {
     bool listed = false;  ///< still in the set; if not, it is kept for its requests only
     admission rule = admission::not_ready;
     std::uint32_t slot = 0;
+    std::optional<time_point> ejected_until{};
 
     friend bool operator==(load const&, load const&) = default;
 };
@@ -57,16 +67,19 @@ public:
     explicit pool(B policy) : policy_(std::move(policy)) {}
 
     [[nodiscard]] std::uint64_t generation() const noexcept { return set_generation_; }
+    [[nodiscard]] route_rules const& rules() const noexcept { return rules_; }
 
     /// Puts a set in force. An older generation than the one in force changes nothing and is a `conflict`;
-    /// the same one may come again. Bad weights are `invalid` and change nothing either. Of endpoints that
-    /// are equal in id, address and port the first counts. O(n log n).
+    /// the same one may come again. Bad weights or rules are `invalid` and change nothing either. Of
+    /// endpoints that are equal in id, address and port the first counts. O(n log n).
     [[nodiscard]] result<void> apply(endpoint_set const& set)
     {
         if (set.generation < set_generation_)
             return error{errc::conflict, "a newer generation of endpoints is in force", "generation"};
-        if (auto checked = check(set.weights); !checked)
+        if (auto checked = check_weights(set.weights); !checked)
             return checked;
+        if (auto checked = check(set.rules, !set.weights.empty()); !checked)
+            return error(checked.error()).inside("rules");
 
         std::map<name, std::uint32_t> old;
         for (std::uint32_t s = 0; s < slots_.size(); ++s)
@@ -85,6 +98,10 @@ public:
             for (auto const& w :
                 set.weights)  // the order of the weights, so that equal ones are dealt the same way
                 group_for(w.version, w.weight, group_of, former);
+        for (auto const& m : set.rules.matches)
+            group_for(m.version, 0, group_of, former);
+        if (!set.rules.mirror.version.empty())
+            group_for(set.rules.mirror.version, 0, group_of, former);
         for (std::size_t i = 0; i < set.endpoints.size(); ++i) {
             auto const& e = set.endpoints[i];
             auto const [at, added] = old.try_emplace(name_of(e), 0);
@@ -105,12 +122,23 @@ public:
             if (g == group_of.end())
                 continue;
             s.group = g->second;
-            s.position = static_cast<std::uint32_t>(groups_[s.group].candidates.size());
-            groups_[s.group].candidates.push_back({at->second, s.in_flight});
+            ++groups_[s.group].endpoints;
+            if (s.health.ejected)
+                ++groups_[s.group].ejected;
+            else
+                join(at->second);
         }
         for (std::uint32_t s = 0; s < slots_.size(); ++s)
             forget_if_done(s);
         set_generation_ = set.generation;
+        if (rules_.mirror != set.rules.mirror)
+            copies_ = {};
+        rules_ = set.rules;
+        readmit_beyond_limit();
+        if (!rules_.mirror.version.empty())
+            if (auto dealt = copies_.reweight(std::array{rules_.mirror.percent, 100 - rules_.mirror.percent});
+                !dealt)
+                return dealt;
         return reweight();
     }
 
@@ -118,18 +146,26 @@ public:
     /// `tried` holds slots that this request has been refused by and must not go to again.
     [[nodiscard]] std::optional<ticket> acquire(std::span<std::uint32_t const> tried = {})
     {
-        auto const g = groups_.size() == 1 && has_weight(0) ? std::optional<std::size_t>(0) : split_.pick();
+        return acquire(aim{}, tried);
+    }
+
+    /// The same for a request that wants to go somewhere. A request on its second way is `remembered` to the
+    /// version that it was dealt, so that it takes nobody's turn.
+    [[nodiscard]] std::optional<ticket> acquire(aim const& wish, std::span<std::uint32_t const> tried = {})
+    {
+        auto const g = group_of(wish);
         if (!g)
             return std::nullopt;
         auto& first = groups_[*g];
         choice c = first.policy.pick(first.candidates);
         if (!std::ranges::count(tried, first.candidates[c.index].slot))
             return take(first, c);
-        // A request on its second way: whoever has not been tried, of its own version if that can be.
-        for (std::size_t i = 0; i < groups_.size(); ++i) {
+        // Whoever has not been tried, of its own version if that can be.
+        std::size_t const reach = wish.how == way::matched ? 1 : groups_.size();
+        for (std::size_t i = 0; i < reach; ++i) {
             auto& other = groups_[(*g + i) % groups_.size()];
             auto const n = other.candidates.size();
-            for (std::size_t k = 0; other.weight != 0 && k < n; ++k) {
+            for (std::size_t k = 0; (i == 0 || other.weight != 0) && k < n; ++k) {
                 auto const at = static_cast<std::uint32_t>((c.index + k) % n);
                 if (!std::ranges::count(tried, other.candidates[at].slot))
                     return take(other,
@@ -139,6 +175,42 @@ public:
         }
         return std::nullopt;
     }
+
+    /// Whether the request of `t` is to be copied to the mirror's version. Its turn is taken by asking, so
+    /// ask once for each request. Requests to that version itself take no turn.
+    [[nodiscard]] bool deal_copy(ticket const& t)
+    {
+        return !rules_.mirror.version.empty() && slots_[t.slot].what.version != rules_.mirror.version &&
+            copies_.pick() == 0;
+    }
+
+    /// Tells how a request went that is still in flight. True: the endpoint is ejected by that. O(its
+    /// version's endpoints) when it is, else O(1).
+    bool observe(ticket const& t, outcome seen, time_point now)
+    {
+        auto& s = slots_[t.slot];
+        if (!rules_.ejection || s.group == nowhere)
+            return false;
+        auto& g = groups_[s.group];
+        auto const stepped = step(*rules_.ejection, s.health, seen, {g.endpoints, g.ejected}, now);
+        return put(t.slot, stepped);
+    }
+
+    /// Brings back whose time is over; call at `wake_at`. Extra calls are harmless. O(slots) when it is due.
+    void advance(time_point now)
+    {
+        if (now < wake_at_)
+            return;
+        wake_at_ = never;
+        for (std::uint32_t i = 0; rules_.ejection && i < slots_.size(); ++i)
+            if (auto& s = slots_[i]; s.group != nowhere && s.health.ejected) {
+                auto& g = groups_[s.group];
+                put(i, step(*rules_.ejection, s.health, std::nullopt, {g.endpoints, g.ejected}, now));
+            }
+    }
+
+    /// When `advance` has something to do; `never`: nothing is ejected.
+    [[nodiscard]] time_point wake_at() const noexcept { return wake_at_; }
 
     /// Ends a request. The slot may be given to another endpoint after this.
     void release(ticket const& t)
@@ -156,6 +228,9 @@ public:
 
     /// Whether the endpoint behind a slot would be given something new.
     [[nodiscard]] bool takes_new(std::uint32_t slot) const { return slots_[slot].position != nowhere; }
+
+    /// Whether the set in force gives the endpoint behind a slot nothing new. One that is ejected comes back.
+    [[nodiscard]] bool leaving(std::uint32_t slot) const { return slots_[slot].group == nowhere; }
 
     /// Whether anything could be acquired now.
     [[nodiscard]] bool available() const noexcept
@@ -179,7 +254,7 @@ public:
     [[nodiscard]] bool drained(std::string_view id) const
     {
         return std::ranges::none_of(slots_, [&](auto const& s) {
-            return s.used && s.what.id == id && (s.in_flight != 0 || s.position != nowhere);
+            return s.used && s.what.id == id && (s.in_flight != 0 || s.group != nowhere);
         });
     }
 
@@ -189,7 +264,8 @@ public:
         std::vector<load> out;
         for (std::uint32_t i = 0; i < slots_.size(); ++i)
             if (auto const& s = slots_[i]; s.used)
-                out.push_back({s.what.id, s.what.version, s.in_flight, s.listed, s.rule, i});
+                out.push_back({s.what.id, s.what.version, s.in_flight, s.listed, s.rule, i,
+                    s.health.ejected ? std::optional(s.health.until) : std::nullopt});
         return out;
     }
 
@@ -209,22 +285,25 @@ private:
     struct entry {
         endpoint what{};
         std::uint32_t in_flight = 0;
-        std::uint32_t group = nowhere;
-        std::uint32_t position = nowhere;  ///< in the group's candidates; nowhere: takes nothing new
+        std::uint32_t group = nowhere;     ///< nowhere: takes nothing new under this set
+        std::uint32_t position = nowhere;  ///< in the group's candidates; nowhere: takes nothing new now
         bool used = false;
         bool listed = false;
         admission rule = admission::not_ready;
+        outlier_state health{};
     };
     struct group {
         std::string version{};
         std::uint32_t weight = 0;
         std::vector<candidate> candidates{};
         B policy;
+        std::uint32_t endpoints = 0;  ///< candidates, and who would be one but is ejected
+        std::uint32_t ejected = 0;
     };
 
     static name name_of(endpoint const& e) { return {e.id, e.address, e.port}; }
 
-    static result<void> check(std::span<version_weight const> weights)
+    static result<void> check_weights(std::span<version_weight const> weights)
     {
         std::vector<std::uint32_t> plain;
         for (auto const& w : weights)
@@ -243,12 +322,92 @@ private:
         groups_.push_back({version, weight, {}, was == former.end() ? policy_ : was->policy});
     }
 
+    /// The group that a wish comes down to now: one with candidates.
+    std::optional<std::size_t> group_of(aim const& wish)
+    {
+        if (wish.how == way::matched || wish.how == way::remembered)
+            for (std::size_t g = 0; g < groups_.size(); ++g)
+                if (groups_[g].version == wish.version()) {
+                    if (wish.how == way::matched)
+                        return groups_[g].candidates.empty() ? std::optional<std::size_t>() : g;
+                    if (has_weight(g))
+                        return g;
+                }
+        if (wish.how == way::matched)
+            return std::nullopt;
+        if (wish.how == way::hashed)
+            if (auto const g = assign(shares_, wish.name))
+                return g;
+        return groups_.size() == 1 && has_weight(0) ? std::optional<std::size_t>(0) : split_.pick();
+    }
+
+    void join(std::uint32_t slot)
+    {
+        auto& s = slots_[slot];
+        auto& candidates = groups_[s.group].candidates;
+        s.position = static_cast<std::uint32_t>(candidates.size());
+        candidates.push_back({slot, s.in_flight});
+    }
+    void part(std::uint32_t slot)
+    {
+        auto& s = slots_[slot];
+        auto& candidates = groups_[s.group].candidates;
+        candidates.erase(candidates.begin() + s.position);
+        for (auto at = std::exchange(s.position, nowhere); at < candidates.size(); ++at)
+            slots_[candidates[at].slot].position = at;
+    }
+
+    /// What an outlier's step says. True: it is ejected. No version is emptied, so the split stays as it is.
+    bool put(std::uint32_t slot, outlier_stepped const& stepped)
+    {
+        auto& s = slots_[slot];
+        s.health = stepped.next;
+        if (stepped.todo.readmit) {
+            --groups_[s.group].ejected;
+            join(slot);
+        }
+        if (stepped.todo.eject) {
+            ++groups_[s.group].ejected;
+            part(slot);
+        }
+        wake_at_ = std::min(wake_at_, stepped.todo.wake_at);
+        return stepped.todo.eject;
+    }
+
+    /// After a change: those who would be back first are back now, where too many are out for those who are
+    /// left.
+    void readmit_beyond_limit()
+    {
+        wake_at_ = never;
+        for (std::uint32_t index = 0; index < groups_.size(); ++index) {
+            auto& g = groups_[index];
+            auto const limit = rules_.ejection ? most_ejected(*rules_.ejection, g.endpoints) : 0;
+            while (g.ejected > limit) {
+                auto first = nowhere;
+                for (std::uint32_t i = 0; i < slots_.size(); ++i)
+                    if (slots_[i].group == index && slots_[i].health.ejected &&
+                        (first == nowhere || slots_[i].health.until < slots_[first].health.until))
+                        first = i;
+                auto& health = slots_[first].health;
+                health.ejected = false;
+                --g.ejected;
+                join(first);
+            }
+        }
+        for (auto const& s : slots_)
+            if (s.group != nowhere && s.health.ejected)
+                wake_at_ = std::min(wake_at_, s.health.until);
+    }
+
     /// A version without candidates gets no share: the others divide it.
     result<void> reweight()
     {
         std::vector<std::uint32_t> weights;
-        for (std::size_t g = 0; g < groups_.size(); ++g)
+        shares_.clear();
+        for (std::size_t g = 0; g < groups_.size(); ++g) {
             weights.push_back(has_weight(g) ? groups_[g].weight : 0);
+            shares_.push_back({groups_[g].version, weights.back()});
+        }
         std::vector<std::string> names;
         for (auto const& g : groups_)
             names.push_back(g.version);
@@ -298,6 +457,10 @@ private:
     std::vector<group> groups_{};
     weighted_split split_{};
     std::vector<std::string> split_names_{};
+    std::vector<version_weight> shares_{};  ///< by group; 0 where it has nobody
+    route_rules rules_{};
+    weighted_split copies_{};  ///< 0: to be mirrored
+    time_point wake_at_ = never;
 };
 
 }  // namespace podium::v0::traffic

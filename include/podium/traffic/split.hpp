@@ -25,6 +25,14 @@
 
 namespace podium::inline v0::traffic {
 
+/// How much of the traffic one version gets, relative to the sum of all weights.
+struct version_weight {
+    std::string version{};
+    std::uint32_t weight = 0;  ///< <= weighted_split::max_weight; 0: nothing at all
+
+    friend bool operator==(version_weight const&, version_weight const&) = default;
+};
+
 /// Deals out positions 0..n-1 by weight. A value; `pick` is O(n).
 class weighted_split {
 public:
