@@ -263,17 +263,20 @@ private:
                 sum += e.in_flight;
         return sum;
     }
-    void put(std::string const& key, route& r, std::vector<traffic::endpoint> endpoints)
+    void put(std::string const& key, route& r, traffic::endpoint_set next)
     {
-        if (r.in_force.generation != 0 && endpoints == r.in_force.endpoints)
+        next.generation = r.in_force.generation;
+        if (next.generation != 0 && next == r.in_force)
             return;
-        r.in_force = {r.in_force.generation + 1, std::move(endpoints), {}};
+        ++next.generation;
+        r.in_force = std::move(next);
         (void)proxy_->apply(key, r.in_force);
     }
-    [[nodiscard]] std::vector<traffic::endpoint> endpoints_of(
+    /// What is to be in force; the generation is `put`'s.
+    [[nodiscard]] traffic::endpoint_set endpoints_of(
         reconcile::handle<model::service> const& service, std::string const& key) const
     {
-        std::vector<traffic::endpoint> out;
+        traffic::endpoint_set out;
         auto const selector = labels::selector::make(
             labels::label_selector{{{std::string(model::service_name_label), service->metadata.name}},
                 {}}).value_or(labels::selector::nothing());
@@ -282,14 +285,23 @@ private:
             for (auto const& declared : service->spec.ports)
                 if (route_name(ns, service->metadata.name, declared) == key)
                     for (auto const& port : slice->ports)
-                        if (port.name == declared.name && port.port)
+                        if (port.name == declared.name && port.port) {
                             for (auto const& e : slice->endpoints)
                                 for (auto const& address : e.addresses)
-                                    out.push_back(endpoint_of(e, address, *port.port));
+                                    out.endpoints.push_back(endpoint_of(*slice, e, address, *port.port));
+                            divide(out, slice->split);  // one write gave it to all slices of the service
+                        }
         return out;
     }
-    [[nodiscard]] traffic::endpoint endpoint_of(
-        model::endpoint const& e, std::string const& address, std::int32_t port) const
+    static void divide(traffic::endpoint_set& out, model::boxed<model::traffic_split> const& split)
+    {
+        out.weights.clear();
+        if (split)
+            for (auto const& [version, weight] : split->weights)
+                out.weights.push_back({version, static_cast<std::uint32_t>(std::max(weight, 0))});
+    }
+    [[nodiscard]] traffic::endpoint endpoint_of(model::endpoint_slice const& slice, model::endpoint const& e,
+        std::string const& address, std::int32_t port) const
     {
         traffic::endpoint out;
         out.id = e.target_ref ? e.target_ref->uid : address;
@@ -298,7 +310,8 @@ private:
         out.ready = e.conditions.ready.value_or(true);
         out.serving = e.conditions.serving.value_or(out.ready);
         out.terminating = e.conditions.terminating.value_or(false);
-        if (e.target_ref)
+        out.version = e.version;
+        if (!slice.split && e.target_ref)  // whom the counters are told apart by all the same
             if (auto const pod = view_.template get<model::pod>(e.target_ref->namespace_, e.target_ref->name))
                 if (auto const v = pod->metadata.labels.find("version"); v != pod->metadata.labels.end())
                     out.version = v->second;

@@ -11,6 +11,8 @@
 /// A pod that joins a slice is required to be at the version that was read: so a pod that is marked for
 /// draining at the same moment cannot slip in behind the drain controller's back.
 ///
+/// A slice carries its service's split and each endpoint its version, so routers acknowledge both as one.
+///
 /// A pod whose `subdomain` is the service's name is in the slice with its `hostname`: pods of a StatefulSet
 /// are.
 ///
@@ -94,6 +96,7 @@ struct endpoints {
             old.emplace(slice->metadata.name, slice);
         for (auto& [ports, members] : groups) {
             auto slice = slice_for(service, ports, std::move(members));
+            slice.split = service->spec.split;
             auto const it = old.find(slice.metadata.name);
             auto const before = it == old.end() ? reconcile::handle<model::endpoint_slice>{} : it->second;
             require_newcomers(p, before, slice, by_uid);
@@ -161,6 +164,9 @@ private:
         e.node_name = pod->spec.node_name;
         if (pod->spec.subdomain == of.metadata.name)
             e.hostname = pod->spec.hostname;
+        if (auto const& split = of.spec.split)
+            if (auto const v = pod->metadata.labels.find(split->label); v != pod->metadata.labels.end())
+                e.version = v->second;
         model::object_reference target;
         target.kind = model::pod::kind;
         target.namespace_ = pod->metadata.namespace_;
@@ -214,7 +220,8 @@ private:
             p.create(std::move(after));
             return;
         }
-        if (before->endpoints == after.endpoints && before->ports == after.ports)
+        if (before->endpoints == after.endpoints && before->ports == after.ports &&
+            before->split == after.split)
             return;
         after.metadata.generation = before->metadata.generation + 1;
         after.metadata.creation_timestamp = before->metadata.creation_timestamp;

@@ -6,6 +6,7 @@
 /// Source: EndpointSlice in kubernetes/api discovery/v1/types.go at v1.35.
 
 #include <podium/model/meta.hpp>
+#include <podium/model/traffic_split.hpp>
 
 namespace podium::inline v0::model {
 
@@ -35,9 +36,10 @@ struct endpoint {
     std::optional<object_reference> target_ref{};  ///< the pod
     std::string node_name{};
     std::string zone{};
+    std::string version{};  ///< podium's own: what the service's split goes by
     friend bool operator==(endpoint const&, endpoint const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(endpoint, (), (addresses, conditions, hostname, target_ref, node_name, zone))
+BOOST_DESCRIBE_STRUCT(endpoint, (), (addresses, conditions, hostname, target_ref, node_name, zone, version))
 constexpr bool required(endpoint const*, std::string_view member)
 {
     return member == "addresses";
@@ -63,9 +65,10 @@ struct endpoint_slice {
     model::address_type address_type = model::address_type::ipv4;
     std::vector<endpoint> endpoints{};
     std::vector<endpoint_port> ports{};
+    boxed<traffic_split> split{};  ///< podium's own: the service's, in force with these endpoints
     friend bool operator==(endpoint_slice const&, endpoint_slice const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(endpoint_slice, (), (metadata, address_type, endpoints, ports))
+BOOST_DESCRIBE_STRUCT(endpoint_slice, (), (metadata, address_type, endpoints, ports, split))
 constexpr bool required(endpoint_slice const*, std::string_view member)
 {
     return member == "address_type";

@@ -4,6 +4,7 @@
 /// Source: Service in kubernetes/api core/v1/types.go at v1.35, cut to what a proxy of our own serves.
 
 #include <podium/model/meta.hpp>
+#include <podium/model/traffic_split.hpp>
 
 namespace podium::inline v0::model {
 
@@ -63,11 +64,12 @@ struct service_spec {
     bool publish_not_ready_addresses = false;
     std::string external_name{};
     std::optional<std::string> traffic_distribution{};
+    boxed<traffic_split> split{};  ///< podium's own; none: all pods alike
     friend bool operator==(service_spec const&, service_spec const&) = default;
 };
 BOOST_DESCRIBE_STRUCT(service_spec, (),
     (ports, selector, cluster_ip, cluster_ips, type, session_affinity, session_affinity_config,
-        publish_not_ready_addresses, external_name, traffic_distribution))
+        publish_not_ready_addresses, external_name, traffic_distribution, split))
 constexpr bool always(service_spec const*, std::string_view member)
 {
     return member == "type";

@@ -925,6 +925,38 @@ inline void check_claim(persistent_volume_claim_spec const& spec, field const& a
     });
 }
 
+namespace detail {
+
+inline void check_split(traffic_split const& split, field const& at)
+{
+    field const label = at["label"];
+    label.check(names::qualified_name(split.label));
+    field const weights = at["weights"];
+    std::int64_t sum = 0;
+    for (auto const& [version, weight] : split.weights) {
+        field const w = weights.key(version);
+        w.check(names::label_value(version));
+        w.between(weight, 0, 1'000'000);
+        sum += std::max(weight, 0);
+    }
+    weights.check(sum > 0, "must not all be 0: nobody would be served");
+    field const sticky = at["sticky"];
+    if (split.sticky)
+        sticky.check(split.sticky->cookie.empty() != split.sticky->header.empty(),
+            "expected a cookie or a header, and not both");
+    field const matches = at["matches"];
+    for (std::size_t i = 0; i < split.matches.size(); ++i) {
+        field const m = matches[i];
+        m["header"].check(!split.matches[i].header.empty(), "required");
+        m["version"].check(!split.matches[i].version.empty(), "required");
+    }
+    field const mirror = at["mirror"];
+    if (split.mirror)
+        mirror["percent"].between(split.mirror->percent, 1, 100);
+}
+
+}  // namespace detail
+
 [[nodiscard]] inline field_errors validate(service const& s)
 {
     return detail::collect([&](detail::field const& at) {
@@ -951,6 +983,9 @@ inline void check_claim(persistent_volume_claim_spec const& spec, field const& a
             p["nodePort"].between(port.node_port, 0, 65535);
         }
         detail::check_labels(s.spec.selector, spec["selector"]);
+        detail::field const split = spec["split"];
+        if (s.spec.split)
+            detail::check_split(*s.spec.split, split);
         spec["clusterIP"].check(s.spec.cluster_ip.empty() || headless || detail::is_ipv4(s.spec.cluster_ip),
             "expected an IPv4 address or \"None\"");
         if (external)
