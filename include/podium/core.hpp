@@ -3,6 +3,7 @@
 
 #include <podium/core/assert.hpp>
 #include <podium/core/backoff.hpp>
+#include <podium/core/duration.hpp>
 #include <podium/core/error.hpp>
 #include <podium/core/int_or_percent.hpp>
 #include <podium/core/names.hpp>
