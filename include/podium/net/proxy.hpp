@@ -14,10 +14,14 @@
 ///   again, on a fresh connection, if it is idempotent (RFC 9110, 9.2.2) or if not one byte of it was taken.
 ///   Others are sent only on connections that were used a moment ago, which no sensible endpoint times out,
 ///   or on fresh ones.
-/// - Never sent again: a request of whose answer a byte was seen, or whose body we have passed on and no
-/// longer hold.
-///   Repeats of what may have been processed are at most a fifth of the requests, so that they cannot make an
-///   overload worse; those of what was never sent do not count.
+/// - Never sent again: a request that failed on a fresh connection, of whose answer a byte was seen, or whose
+/// body we
+///   have passed on and no longer hold. Repeats of what may have been processed are at most a fifth of the
+///   requests, so that they cannot make an overload worse; those of what was never sent do not count.
+///
+/// Which version a request goes to is decided for each anew, by the rules and weights of its service
+/// (traffic/route.hpp): a connection belongs to no version. Where the rules say so, an answer sets the
+/// visitor's cookie, copies go to a mirror, and endpoints that fail are left out for a while.
 ///
 /// Bodies are passed on as they come, both ways at once, in buffers of 16 KiB. Hop-by-hop fields end here
 /// (RFC 9110, 7.6.1), `Upgrade` among them, so there are no WebSockets in HTTP mode; trailers are dropped.
@@ -137,6 +141,12 @@ private:
 namespace detail {
 
 using proxy_clock = std::chrono::steady_clock;
+
+/// The same clock as the pool sees it: only differences matter.
+[[nodiscard]] inline time_point traffic_now()
+{
+    return time_point(std::chrono::duration_cast<duration>(proxy_clock::now().time_since_epoch()));
+}
 
 /// Sockets with a deadline each, looked over from time to time. An expired socket's operations are cancelled.
 class deadline_sweep {
@@ -269,7 +279,7 @@ struct proxy::listener {
         std::string id{};
         std::vector<std::unique_ptr<backend>> idle{};  ///< the one used last is at the back
         request_counters counters{};
-        request_counters* version = nullptr;
+        version_counters* version = nullptr;
     };
 
     listener(core& c, proxy_service const& s);
@@ -280,9 +290,12 @@ struct proxy::listener {
     asio::ip::tcp::acceptor acceptor;
     traffic::pool<traffic::any_balancer> pool;
     std::vector<counted> slots{};  ///< beside the pool's
-    std::map<std::string, request_counters, std::less<>> versions{};
+    std::map<std::string, version_counters, std::less<>> versions{};
     std::uint64_t refused = 0;
     std::uint64_t bad_requests = 0;
+    std::uint64_t copies_dropped = 0;
+    std::uint64_t unread_conversions = 0;
+    std::uint32_t copies = 0;  ///< under way to the mirror
     std::size_t connections = 0;
     double repeats = 10;  ///< how many requests may be sent again now
     bool closed = false;
@@ -368,7 +381,14 @@ struct proxy::connection : detail::deadline_sweep::entry {
 
 /// A request in flight to an endpoint: begun and counted, to be ended once.
 struct proxy::lease {
-    lease(core& c, listener& l, traffic::ticket t) : home(&c), service(&l), ticket(t) {}
+    lease(core& c, listener& l, traffic::ticket t, request_counters version_counters::* among = nullptr)
+        : home(&c),
+          service(&l),
+          ticket(t),
+          version(l.slots[t.slot].version),
+          counts(among ? &(version->*among) : version)
+    {
+    }
     lease(lease const&) = delete;
     lease& operator=(lease const&) = delete;
     ~lease() { end(); }
@@ -378,7 +398,7 @@ struct proxy::lease {
         if (!service)
             return;
         auto& l = *std::exchange(service, nullptr);
-        bool const leaving = !l.pool.takes_new(ticket.slot);
+        bool const leaving = l.pool.leaving(ticket.slot);
         std::string const id = leaving ? l.pool.at(ticket.slot).id : std::string{};
         l.pool.release(ticket);
         if (leaving && home->options.drained && !home->stopping && l.pool.drained(id))
@@ -389,14 +409,27 @@ struct proxy::lease {
     {
         if (!service)
             return;
-        auto& s = service->slots[ticket.slot];
-        s.counters.count(status, took);
-        s.version->count(status, took);
+        service->slots[ticket.slot].counters.count(status, took);
+        counts->count(status, took);
         end();
+    }
+    /// Before another attempt.
+    void retried()
+    {
+        ++service->slots[ticket.slot].counters.retries;
+        ++counts->retries;
+    }
+    /// Tells the pool what it says of the endpoint.
+    void observe(traffic::outcome seen)
+    {
+        if (service && service->pool.rules().ejection)
+            service->pool.observe(ticket, seen, detail::traffic_now());
     }
     core* home;
     listener* service;
     traffic::ticket ticket;
+    version_counters* version;  ///< of the endpoint when the request began
+    request_counters* counts;
 };
 
 /// The requests of one client, one after the other.
@@ -432,6 +465,12 @@ struct proxy::http_session {
     std::vector<char> up = std::vector<char>(wire::read_size);
     std::vector<char> down = std::vector<char>(wire::read_size);
     std::vector<std::uint32_t> tried{};
+    std::vector<traffic::header_field> fields{};
+    traffic::aim aim{};
+    std::optional<std::string> copy{};  ///< what the mirror gets once all of the request is here
+    std::size_t copy_limit = 0;
+    std::string matched_version{};
+    std::string own_fields{};  ///< ours, in the answer: Set-Cookie
     bool keep_client = false;
     bool modern = false;  ///< the client speaks HTTP/1.1
     bool head_only = false;
@@ -538,23 +577,33 @@ struct proxy::http_session {
     {
         bool const safe = detail::idempotent(parser.get().method());
         bool fresh_only = false;
-        unsigned verdict = 0;
         tried.clear();
+        own_fields.clear();
+        struct copy_guard {
+            http_session& self;
+            explicit copy_guard(http_session& s) : self(s) {}
+            copy_guard(copy_guard const&) = delete;
+            copy_guard& operator=(copy_guard const&) = delete;
+            ~copy_guard() { self.drop_copy(); }
+        } const not_sent(*this);
         service.repeats = std::min(service.repeats + 0.2, 100.0);
+        take_aim(parser.get());
+        bool const matched = aim.how == traffic::way::matched;
+        std::string first_version;  // so that a second attempt takes nobody's turn
+        auto ticket = service.pool.acquire(aim);
+        if (!ticket)
+            ticket = co_await wait_for_endpoint();
+        if (!ticket) {
+            ++service.refused;
+            co_return co_await fail(503, parser);
+        }
         for (int attempts = 0;; ++attempts) {
-            auto ticket = service.pool.acquire(tried);
-            if (!ticket && tried.empty())
-                ticket = co_await wait_for_endpoint();
-            if (!ticket && verdict != 0)
-                co_return co_await fail(verdict, parser);
-            if (!ticket) {
-                ++service.refused;
-                co_return co_await fail(503, parser);
-            }
-            lease in_flight(home, service, *ticket);
+            lease in_flight(home, service, *ticket, matched ? &version_counters::matched : nullptr);
+            if (attempts == 0 && service.pool.deal_copy(*ticket))
+                begin_copy(parser.get().count(http::field::expect) != 0);
             auto const began = clock::now();
             bool reused = false;
-            auto conn = co_await connect(ticket->slot, safe, fresh_only, reused);
+            auto conn = co_await connect(home, service, ticket->slot, safe, fresh_only, reused);
             bool const reached = conn != nullptr;
             auto how = attempt::unsent;
             if (reached)
@@ -562,43 +611,180 @@ struct proxy::http_session {
             if (how == attempt::answered)
                 co_return keep_client;
             if (how == attempt::broken) {
+                in_flight.observe(traffic::outcome::failure);
                 in_flight.end(0, clock::now() - began);
                 co_return false;
             }
             if (how == attempt::timed_out || how == attempt::nonsense) {
+                settle_visit(in_flight, false);
+                in_flight.observe(traffic::outcome::failure);
                 in_flight.end(0, clock::now() - began);
                 co_return co_await fail(how == attempt::timed_out ? 504 : 502, parser);
             }
             if (upload_status != 0) {
-                in_flight.end(0, clock::now() - began);
+                in_flight.end(request_counters::client_gone, clock::now() - began);
                 if (upload_status == client_gone)
                     co_return false;
                 co_return co_await refuse(upload_status, "the body could not be read");
             }
             // A connection that was idle may just have been closed; a fresh one that fails says something of
             // the endpoint.
-            if (!reused)
+            if (!reused) {
                 tried.push_back(ticket->slot);
+                in_flight.observe(traffic::outcome::failure);
+            }
             fresh_only = true;
             bool again = how == attempt::unsent && (replayable || !reached);
-            if (how == attempt::unanswered && replayable && safe && service.repeats >= 1) {
+            if (how == attempt::unanswered && replayable && safe && reused && service.repeats >= 1) {
                 service.repeats -= 1;
                 again = true;
             }
-            verdict = 502;
-            if (!again || attempts == 16) {
-                in_flight.end(0, clock::now() - began);
-                co_return co_await fail(verdict, parser);
+            if (!matched && attempts == 0) {
+                first_version = service.pool.version_of(ticket->slot);
+                aim.how = traffic::way::remembered;
+                aim.name = first_version;
             }
-            ++service.slots[ticket->slot].counters.retries;
-            ++service.slots[ticket->slot].version->retries;
+            auto const next =
+                again && attempts < 16 ? service.pool.acquire(aim, tried) : std::optional<traffic::ticket>();
+            if (!next) {
+                settle_visit(in_flight, false);
+                in_flight.end(0, clock::now() - began);
+                co_return co_await fail(502, parser);
+            }
+            in_flight.retried();
+            in_flight.end();
+            ticket = next;
         }
+    }
+
+    /// Where the request goes by the rules in force.
+    void take_aim(http::fields const& head)
+    {
+        aim = {};
+        auto const& rules = service.pool.rules();
+        if (!traffic::looks_at_fields(rules))
+            return;
+        fields.clear();
+        for (auto const& f : head)
+            fields.push_back({wire::view(f.name_string()), wire::view(f.value())});
+        aim = traffic::aim_of(rules, fields);
+        if (aim.how == traffic::way::matched)  // the rules may be others while we wait
+            aim.name = matched_version.assign(aim.name);
+    }
+
+    /// Whose visitor the answer makes, and whether it converts: counted, and told by a cookie.
+    void settle_visit(lease const& in_flight, bool converted)
+    {
+        auto const& sticky = service.pool.rules().sticky;
+        if (sticky.by != traffic::sticky_by::cookie || aim.how == traffic::way::matched || !in_flight.service)
+            return;
+        auto const told = traffic::answer_visit(
+            sticky, aim.came_with, service.pool.at(in_flight.ticket.slot).version, converted);
+        in_flight.version->visitors += told.new_visitor ? 1 : 0;
+        in_flight.version->converted_visitors += told.newly_converted ? 1 : 0;
+        if (!told.set_cookie.empty())
+            wire::append_field(own_fields, "Set-Cookie", told.set_cookie);
+    }
+
+    /// The conversion header of an answer.
+    bool converts(http::fields const& head)
+    {
+        auto const& name = service.pool.rules().conversion_header;
+        if (name.empty())
+            return false;
+        auto const at = head.find(name);
+        if (at == head.end() || at->value() == "0")
+            return false;
+        if (at->value() == "1")
+            return true;
+        ++service.unread_conversions;
+        return false;
+    }
+
+    /// Sent at once where all of the request is here, else copied as it comes.
+    void begin_copy(bool waits_for_continue)
+    {
+        auto const& mirror = service.pool.rules().mirror;
+        if (service.copies >= mirror.max_in_flight || waits_for_continue) {
+            ++service.copies_dropped;
+            return;
+        }
+        ++service.copies;
+        copy = request_text;
+        copy->insert(copy->find("\r\n") + 2, "X-Podium-Mirror: 1\r\n");
+        copy_limit = copy->find("\r\n\r\n") + 4 + mirror.body_limit_bytes;
+        if (uploaded)
+            send_copy();
+    }
+    void drop_copy()
+    {
+        if (!copy)
+            return;
+        --service.copies;
+        ++service.copies_dropped;
+        copy.reset();
+    }
+    void send_copy()
+    {
+        if (!copy)
+            return;
+        auto const& mirror = service.pool.rules().mirror;
+        auto const ticket = copy->size() > copy_limit
+            ? std::nullopt
+            : service.pool.acquire(traffic::aim{traffic::way::matched, mirror.version, {}});
+        if (!ticket || home.stopping) {
+            if (ticket)
+                service.pool.release(*ticket);
+            drop_copy();
+            return;
+        }
+        asio::co_spawn(home.executor,
+            mirror_one(
+                client.home_core, client.service, *ticket, *std::move(copy), head_only, mirror.deadline),
+            asio::detached);
+        copy.reset();
+    }
+
+    /// One copy and its answer, which nobody reads.
+    static asio::awaitable<void> mirror_one(std::shared_ptr<core> home, std::shared_ptr<listener> service,
+        traffic::ticket ticket, std::string text, bool head_only, duration deadline)
+    {
+        struct ended {
+            listener& l;
+            ~ended() { --l.copies; }
+        } const at_end{*service};
+        lease in_flight(*home, *service, ticket, &version_counters::mirrored);
+        auto const began = clock::now();
+        bool reused = false;
+        auto conn = co_await connect(*home, *service, ticket.slot, true, false, reused);
+        if (!conn) {
+            in_flight.end(0, clock::now() - began);
+            co_return;
+        }
+        conn->expect_within(deadline);  // for all of it
+        unsigned status = 0;
+        response_parser parser;
+        parser.header_limit(home->options.header_limit_bytes);
+        parser.body_limit(boost::none);
+        parser.skip(head_only);
+        auto ec = co_await wire::write(conn->socket, text);
+        if (!ec)
+            ec = co_await wire::read_header(conn->socket, conn->buffer, parser);
+        std::vector<char> dropped(wire::read_size);
+        while (!ec && !parser.is_done())
+            (void)co_await wire::read_body(
+                conn->socket, conn->buffer, parser, dropped.data(), dropped.size(), ec);
+        if (!ec)
+            status = parser.get().result_int();
+        if (!ec && status / 100 != 1 && parser.keep_alive())
+            put_back(*home, *service, ticket.slot, conn);
+        in_flight.end(status, clock::now() - began);
     }
 
     /// A connection to the endpoint, an idle one if there is one that can be trusted; nullptr: it cannot be
     /// reached.
-    asio::awaitable<std::unique_ptr<backend>> connect(
-        std::uint32_t slot, bool safe, bool fresh_only, bool& reused)
+    static asio::awaitable<std::unique_ptr<backend>> connect(
+        core& home, listener& service, std::uint32_t slot, bool safe, bool fresh_only, bool& reused)
     {
         auto& idle = service.slots[slot].idle;
         while (!fresh_only && !idle.empty()) {
@@ -675,11 +861,16 @@ struct proxy::http_session {
             }
             body_text.clear();
             append_body(body_text, {up.data(), n}, request.is_done());
+            if (copy && copy->size() + body_text.size() > copy_limit)
+                drop_copy();
+            if (copy)
+                copy->append(body_text);
             conn.expect_within(home.options.response_deadline);
             if (co_await wire::write(conn.socket, body_text))
                 co_return;  // an early answer may say why
         }
         uploaded = true;
+        send_copy();
     }
 
     asio::awaitable<attempt> answer(std::unique_ptr<backend>& conn, lease& in_flight, clock::time_point began)
@@ -707,8 +898,10 @@ struct proxy::http_session {
                 continue;
             begin_answer(*parser);
             answer_text.append("\r\n");
-            if (co_await to_client())
+            if (co_await to_client()) {
+                in_flight.end(request_counters::client_gone, clock::now() - began);
                 co_return attempt::broken;
+            }
         }
         auto const& head = parser->get();
         auto const status = head.result_int();
@@ -722,6 +915,10 @@ struct proxy::http_session {
         keep_client =
             keep_client && uploaded && !home.stopping && !service.closed && (modern || measured || bodiless);
         begin_answer(*parser);
+        bool const converted = converts(head);
+        in_flight.counts->conversions += converted ? 1 : 0;
+        settle_visit(in_flight, converted);
+        answer_text.append(own_fields);
         if (measured && status != 204)
             wire::append_field(answer_text, "Content-Length", wire::view(head[http::field::content_length]));
         if (chunked)
@@ -741,8 +938,9 @@ struct proxy::http_session {
             if (chunked && done)
                 answer_text.append(wire::last_chunk);
             if (done) {  // the endpoint has done its part, however slowly the client reads
+                in_flight.observe(status >= 500 ? traffic::outcome::failure : traffic::outcome::success);
                 if (uploaded && parser->keep_alive())
-                    put_back(in_flight.ticket.slot, conn);
+                    put_back(home, service, in_flight.ticket.slot, conn);
                 in_flight.end(status, clock::now() - began);
             }
             error_code gone;
@@ -779,7 +977,7 @@ struct proxy::http_session {
     }
 
     /// To the idle ones, unless nobody may use it again.
-    void put_back(std::uint32_t slot, std::unique_ptr<backend>& conn)
+    static void put_back(core& home, listener& service, std::uint32_t slot, std::unique_ptr<backend>& conn)
     {
         auto& idle = service.slots[slot].idle;
         if (conn->buffer.size() != 0 || !service.pool.takes_new(slot) || service.closed || home.stopping ||
@@ -811,7 +1009,7 @@ struct proxy::http_session {
         while (!service.closed && !home.stopping && clock::now() < until) {
             timer.expires_at(until);
             co_await timer.async_wait(as_result);
-            if (auto ticket = service.pool.acquire())
+            if (auto ticket = service.pool.acquire(aim))
                 co_return ticket;
         }
         co_return std::nullopt;
@@ -846,7 +1044,7 @@ struct proxy::http_session {
             auto const seconds = std::chrono::ceil<std::chrono::seconds>(home.options.retry_after).count();
             wire::append_field(answer_text, "Retry-After", std::to_string(seconds));
         }
-        answer_text.append("Content-Type: text/plain\r\n");
+        answer_text.append(own_fields).append("Content-Type: text/plain\r\n");
         wire::append_field(answer_text, "Content-Length", std::to_string(words.size()));
         wire::append_field(answer_text, "Connection", keep_client ? "keep-alive" : "close");
         answer_text.append("\r\n");
@@ -886,8 +1084,8 @@ struct proxy::tcp_session {
             auto const began = detail::proxy_clock::now();
             auto const conn = co_await http_session::dial(home, service.pool.at(ticket->slot));
             if (!conn) {
-                ++service.slots[ticket->slot].counters.retries;
-                ++service.slots[ticket->slot].version->retries;
+                in_flight.retried();
+                in_flight.observe(traffic::outcome::failure);
                 tried.push_back(ticket->slot);
                 continue;
             }
@@ -895,6 +1093,8 @@ struct proxy::tcp_session {
             using namespace asio::experimental::awaitable_operators;
             auto const [sent, received] = co_await (pump(client, *conn) && pump(*conn, client));
             bool const whole = sent && received;
+            if (whole)  // who of the two broke it off is not known
+                in_flight.observe(traffic::outcome::success);
             in_flight.end(whole ? 200 : 0, detail::proxy_clock::now() - began);
             client.close();
             co_return;
@@ -955,10 +1155,13 @@ inline asio::awaitable<void> proxy::core::sweep(std::shared_ptr<core> self)
         co_await self->sweeper.async_wait(as_result);
         auto const now = detail::proxy_clock::now();
         self->deadlines.look(now);
-        for (auto& [name, l] : self->services)
+        for (auto& [name, l] : self->services) {
+            if (l->pool.wake_at() != never)
+                l->pool.advance(detail::traffic_now());
             for (auto& s : l->slots)
                 std::erase_if(
                     s.idle, [&](auto const& b) { return now - b->idle_since > self->options.backend_idle; });
+        }
     }
 }
 
@@ -1072,10 +1275,13 @@ inline router_status proxy::status() const
         auto& s = out[name];
         s.generation = l->pool.generation();
         for (auto const& e : l->pool.loads())
-            s.endpoints.push_back({e.id, e.version, e.in_flight, e.rule, l->slots[e.slot].counters});
+            s.endpoints.push_back({e.id, e.version, e.in_flight, e.rule, l->slots[e.slot].counters,
+                e.ejected_until.has_value()});
         s.versions = l->versions;
         s.refused = l->refused;
         s.bad_requests = l->bad_requests;
+        s.copies_dropped = l->copies_dropped;
+        s.unread_conversions = l->unread_conversions;
     }
     return out;
 }

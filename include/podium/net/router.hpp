@@ -7,9 +7,9 @@
 
 #include <podium/core/result.hpp>
 #include <podium/core/time.hpp>
+#include <podium/observe/histogram.hpp>
 #include <podium/traffic/endpoint.hpp>
 
-#include <algorithm>
 #include <array>
 #include <chrono>
 #include <concepts>
@@ -25,32 +25,47 @@ namespace podium::inline v0::net {
 
 /// Requests that ended, as numbers that only grow.
 struct request_counters {
-    /// Upper bounds of the latency buckets; a last bucket takes the rest.
-    static constexpr std::array<std::chrono::microseconds, 15> bounds{std::chrono::microseconds(250),
-        std::chrono::microseconds(500), std::chrono::microseconds(1000), std::chrono::microseconds(2500),
-        std::chrono::microseconds(5000), std::chrono::microseconds(10'000), std::chrono::microseconds(25'000),
-        std::chrono::microseconds(50'000), std::chrono::microseconds(100'000),
-        std::chrono::microseconds(250'000), std::chrono::microseconds(500'000),
-        std::chrono::microseconds(1'000'000), std::chrono::microseconds(2'500'000),
-        std::chrono::microseconds(5'000'000), std::chrono::microseconds(10'000'000)};
+    /// Seconds from 250 us to 10 s; a last bucket takes the rest.
+    static constexpr std::array<double, 15> bounds{
+        0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0};
 
     std::uint64_t requests = 0;               ///< forwarded and ended, one way or another
     std::array<std::uint64_t, 6> by_class{};  ///< [2]: answered 2xx; [0]: no answer came, or not all of it
-    std::uint64_t retries = 0;                ///< attempts that another one made up for; not in `requests`
-    std::uint64_t latency_sum_us = 0;
-    std::array<std::uint64_t, bounds.size() + 1> latency{};
+    std::uint64_t abandoned = 0;  ///< of `requests`, in no class: the client went before there was an answer
+    std::uint64_t retries = 0;    ///< attempts that another one made up for; not in `requests`
+    std::uint64_t conversions = 0;  ///< of `requests`, by the answer's header
+    observe::histogram<15> latency{
+        bounds};  ///< seconds until the endpoint had done its part; all of `requests`
+
+    /// What is held against the version: 5xx, and no whole answer from the endpoint.
+    [[nodiscard]] std::uint64_t errors() const noexcept { return by_class[0] + by_class[5]; }
+
+    /// `status` of a request that its client abandoned.
+    static constexpr unsigned client_gone = 1000;
 
     /// One request more. `status` 0: without an answer.
     void count(unsigned status, duration took)
     {
         ++requests;
-        ++by_class[status < 600 ? status / 100 : 0];
-        auto const us = std::chrono::duration_cast<std::chrono::microseconds>(took);
-        latency_sum_us += static_cast<std::uint64_t>(std::max<std::int64_t>(0, us.count()));
-        ++latency[static_cast<std::size_t>(std::ranges::lower_bound(bounds, us) - bounds.begin())];
+        if (status == client_gone)
+            ++abandoned;
+        else
+            ++by_class[status < 600 ? status / 100 : 0];
+        latency.observe(std::chrono::duration<double>(took).count());
     }
 
     friend bool operator==(request_counters const&, request_counters const&) = default;
+};
+
+/// One version since the service was opened: take differences of two of these to judge what was in between.
+/// What is counted here itself is what was dealt, or kept by stickiness, so that versions can be compared.
+struct version_counters : request_counters {
+    std::uint64_t visitors = 0;            ///< assigned to it by a cookie
+    std::uint64_t converted_visitors = 0;  ///< of them; each at most once
+    request_counters matched{};            ///< sent there by a header: by testers, not by chance
+    request_counters mirrored{};           ///< copies, of which nobody saw the answers
+
+    friend bool operator==(version_counters const&, version_counters const&) = default;
 };
 
 /// One endpoint as its router sees it. It stays in the status until nothing is in flight to it.
@@ -59,7 +74,8 @@ struct endpoint_status {
     std::string version{};
     std::uint32_t in_flight = 0;
     traffic::admission rule = traffic::admission::not_ready;
-    request_counters counters{};
+    request_counters counters{};  ///< all that went there, copies among them
+    bool ejected = false;         ///< as an outlier, for a while
 
     friend bool operator==(endpoint_status const&, endpoint_status const&) = default;
 };
@@ -68,9 +84,11 @@ struct endpoint_status {
 struct service_status {
     std::uint64_t generation = 0;  ///< in force: nothing new goes to what it left out
     std::vector<endpoint_status> endpoints{};
-    std::map<std::string, request_counters, std::less<>> versions{};  ///< also of endpoints that are gone
+    std::map<std::string, version_counters, std::less<>> versions{};  ///< also of endpoints that are gone
     std::uint64_t refused = 0;                                        ///< answered 503: no endpoint
     std::uint64_t bad_requests = 0;                                   ///< answered 4xx by the router itself
+    std::uint64_t copies_dropped = 0;      ///< not mirrored: too many at once, too large, or nowhere to go
+    std::uint64_t unread_conversions = 0;  ///< conversion headers that say neither 1 nor 0: no conversion
 
     /// 0 for one that is not known.
     [[nodiscard]] std::uint32_t in_flight(std::string_view id) const

@@ -226,6 +226,13 @@ public:
     /// The endpoint behind a slot, valid until `apply` or `release`.
     [[nodiscard]] endpoint const& at(std::uint32_t slot) const { return slots_[slot].what; }
 
+    /// The version that the endpoint behind a slot serves as; empty where versions do not matter.
+    [[nodiscard]] std::string version_of(std::uint32_t slot) const
+    {
+        auto const& s = slots_[slot];
+        return s.group == nowhere ? s.what.version : groups_[s.group].version;
+    }
+
     /// Whether the endpoint behind a slot would be given something new.
     [[nodiscard]] bool takes_new(std::uint32_t slot) const { return slots_[slot].position != nowhere; }
 
