@@ -1,5 +1,6 @@
 #pragma once
 /// The control plane's controllers: pure reconcilers over the model, and the plane that holds them all.
+#include <podium/controllers/analyses.hpp>
 #include <podium/controllers/claims.hpp>
 #include <podium/controllers/control_plane.hpp>
 #include <podium/controllers/deployments.hpp>
@@ -10,5 +11,6 @@
 #include <podium/controllers/node_lifecycle.hpp>
 #include <podium/controllers/pods.hpp>
 #include <podium/controllers/replica_sets.hpp>
+#include <podium/controllers/rollouts.hpp>
 #include <podium/controllers/scheduler.hpp>
 #include <podium/controllers/stateful_sets.hpp>

@@ -499,6 +499,8 @@ private:
         return kind.type == &reconcile::kind_of<model::pod> ||
             kind.type == &reconcile::kind_of<model::deployment> ||
             kind.type == &reconcile::kind_of<model::replica_set> ||
+            kind.type == &reconcile::kind_of<model::rollout> ||
+            kind.type == &reconcile::kind_of<model::analysis_run> ||
             kind.type == &reconcile::kind_of<model::stateful_set> ||
             kind.type == &reconcile::kind_of<model::persistent_volume_claim> ||
             kind.type == &reconcile::kind_of<model::service> ||

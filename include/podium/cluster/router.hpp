@@ -299,6 +299,26 @@ private:
         if (split)
             for (auto const& [version, weight] : split->weights)
                 out.weights.push_back({version, static_cast<std::uint32_t>(std::max(weight, 0))});
+        out.rules = split ? rules_of(*split) : traffic::route_rules{};
+    }
+    static traffic::route_rules rules_of(model::traffic_split const& split)
+    {
+        traffic::route_rules out;
+        for (auto const& m : split.matches)
+            out.matches.push_back({.header = m.header,
+                .how = traffic::header_match::kind::exact,
+                .value = m.value,
+                .version = m.version});
+        if (split.sticky && !split.sticky->cookie.empty())
+            out.sticky = {.by = traffic::sticky_by::cookie, .name = split.sticky->cookie};
+        else if (split.sticky && !split.sticky->header.empty())
+            out.sticky = {.by = traffic::sticky_by::header, .name = split.sticky->header};
+        if (split.mirror) {
+            out.mirror.version = split.mirror->version;
+            out.mirror.percent = static_cast<std::uint32_t>(std::clamp(split.mirror->percent, 0, 100));
+        }
+        out.conversion_header = split.conversion_header;
+        return out;
     }
     [[nodiscard]] traffic::endpoint endpoint_of(model::endpoint_slice const& slice, model::endpoint const& e,
         std::string const& address, std::int32_t port) const

@@ -207,6 +207,11 @@ inline void set_defaults(deployment& d)
         rolling.max_surge = int_or_percent::percent(25);
 }
 
+inline void set_defaults(rollout& r)
+{
+    set_defaults(r.spec.template_.spec);
+}
+
 inline void set_defaults(stateful_set& set)
 {
     set_defaults(set.spec.template_.spec);

@@ -1,6 +1,7 @@
 #pragma once
 /// Every kind that podium ships, and the list of them.
 
+#include <podium/model/analysis.hpp>
 #include <podium/model/config_map.hpp>
 #include <podium/model/controller_revision.hpp>
 #include <podium/model/deployment.hpp>
@@ -12,6 +13,7 @@
 #include <podium/model/persistent_volume_claim.hpp>
 #include <podium/model/pod.hpp>
 #include <podium/model/replica_set.hpp>
+#include <podium/model/rollout.hpp>
 #include <podium/model/router_status.hpp>
 #include <podium/model/secret.hpp>
 #include <podium/model/service.hpp>
@@ -23,8 +25,8 @@ namespace podium::inline v0::model {
 template<class... K>
 struct kind_list {};
 
-using shipped_kinds =
-    kind_list<pod, node, deployment, replica_set, service, endpoint_slice, config_map, secret, namespace_,
-        event, lease, router_status, stateful_set, persistent_volume_claim, controller_revision>;
+using shipped_kinds = kind_list<pod, node, deployment, replica_set, service, endpoint_slice, config_map,
+    secret, namespace_, event, lease, router_status, stateful_set, persistent_volume_claim,
+    controller_revision, rollout, analysis_template, analysis_run>;
 
 }  // namespace podium::v0::model

@@ -50,9 +50,11 @@ struct traffic_split {
     std::vector<header_match> matches{};
     std::optional<traffic_mirror> mirror{};
     std::string conversion_header{};  ///< an answer with it tells of a conversion
+    std::int64_t generation = 0;      ///< a number of whoever writes it, to tell its writes apart
     friend bool operator==(traffic_split const&, traffic_split const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(traffic_split, (), (label, weights, sticky, matches, mirror, conversion_header))
+BOOST_DESCRIBE_STRUCT(
+    traffic_split, (), (label, weights, sticky, matches, mirror, conversion_header, generation))
 constexpr bool required(traffic_split const*, std::string_view member)
 {
     return member == "label" || member == "weights";

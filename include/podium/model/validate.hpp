@@ -8,6 +8,7 @@
 /// environment variable must not be given twice (Kubernetes warns), and a plain container has no restart
 /// policy of its own.
 
+#include <podium/core/duration.hpp>
 #include <podium/core/names.hpp>
 #include <podium/model/codec.hpp>
 #include <podium/model/kinds.hpp>
@@ -839,6 +840,244 @@ void check_data(Map const& data, std::size_t& bytes, field const& at, auto const
             !unavailable.is_percent() || unavailable.value <= 100, "must be no more than 100%");
         rolling["maxUnavailable"].check(surge.value != 0 || unavailable.value != 0,
             "must not be 0 when maxSurge is 0: nothing could ever change");
+    });
+}
+
+namespace detail {
+
+inline void check_analysis(auto const& analysis, field const& at)
+{
+    if (!analysis)
+        return;
+    field const templates = at["templates"];
+    templates.check(!analysis->templates.empty(), "required");
+    for (std::size_t i = 0; i < analysis->templates.size(); ++i) {
+        field const one = templates[i];
+        check_required_name(
+            analysis->templates[i].template_name, names::dns1123_subdomain, one["templateName"]);
+    }
+}
+
+inline void check_service_name(std::string const& name, bool is_required, field const& at)
+{
+    if (is_required || !name.empty())
+        check_required_name(name, names::dns1035_label, at);
+}
+
+inline void check_blue_green(blue_green_strategy const& b, std::int32_t replicas, field const& at)
+{
+    check_service_name(b.active_service, true, at["activeService"]);
+    check_service_name(b.preview_service, false, at["previewService"]);
+    at["previewService"].check(
+        b.preview_service != b.active_service, "must be another one: it would lead to both colours");
+    if (b.preview_replica_count)
+        at["previewReplicaCount"].between(*b.preview_replica_count, 0, replicas);
+    at["autoPromotionSeconds"].at_least(b.auto_promotion_seconds, 0);
+    at["autoPromotionSeconds"].check(b.auto_promotion_enabled || b.auto_promotion_seconds == 0,
+        "means nothing when autoPromotionEnabled is false");
+    at["scaleDownDelaySeconds"].at_least(b.scale_down_delay_seconds, 0);
+    at["abortScaleDownDelaySeconds"].at_least(b.abort_scale_down_delay_seconds, 0);
+    check_analysis(b.pre_promotion_analysis, at["prePromotionAnalysis"]);
+    check_analysis(b.post_promotion_analysis, at["postPromotionAnalysis"]);
+}
+
+inline void check_canary_step(canary_step const& s, std::int32_t& weight, field const& at)
+{
+    int const given = s.set_weight.has_value() + s.pause.has_value() + s.set_canary_scale.has_value() +
+        s.analysis.has_value();
+    if (given != 1)
+        return at.fail("expected one of setWeight, pause, setCanaryScale and analysis");
+    if (s.set_weight) {
+        at["setWeight"].between(*s.set_weight, 0, 100);
+        at["setWeight"].check(*s.set_weight >= weight,
+            "must not be less than in a step before: an abort goes back, steps go on");
+        weight = *s.set_weight;
+    }
+    field const pause = at["pause"];
+    if (s.pause && !s.pause->duration.empty()) {
+        if (s.pause->duration.is_number())
+            pause["duration"].at_least(s.pause->duration.number(), 1);
+        else if (auto const d = parse_duration(s.pause->duration.name()); !d)
+            pause["duration"].fail(d.error().message);
+        else
+            pause["duration"].check(*d > duration::zero(), "must be longer than 0");
+    }
+    field const scale = at["setCanaryScale"];
+    if (s.set_canary_scale) {
+        auto const& c = *s.set_canary_scale;
+        scale.check(c.replicas.has_value() + c.weight.has_value() + c.match_traffic_weight == 1,
+            "expected one of replicas, weight and matchTrafficWeight");
+        if (c.replicas)
+            scale["replicas"].at_least(*c.replicas, 0);
+        if (c.weight)
+            scale["weight"].between(*c.weight, 0, 100);
+    }
+    check_analysis(s.analysis, at["analysis"]);
+}
+
+inline void check_canary(canary_strategy const& c, field const& at)
+{
+    bool const routed = c.traffic_routing.has_value();
+    check_service_name(c.stable_service, routed, at["stableService"]);
+    check_service_name(c.canary_service, false, at["canaryService"]);
+    at["canaryService"].check(c.canary_service.empty() || c.canary_service != c.stable_service,
+        "must be another one: it would lead to both versions");
+    at["dynamicStableScale"].check(!c.dynamic_stable_scale || routed, "needs trafficRouting");
+    at["scaleDownDelaySeconds"].at_least(c.scale_down_delay_seconds, 0);
+    at["abortScaleDownDelaySeconds"].at_least(c.abort_scale_down_delay_seconds, 0);
+    auto const surge = c.max_surge.value_or(int_or_percent::percent(25));
+    auto const unavailable = c.max_unavailable.value_or(int_or_percent::percent(25));
+    at["maxSurge"].at_least(surge.value, 0);
+    at["maxUnavailable"].at_least(unavailable.value, 0);
+    at["maxUnavailable"].check(surge.value != 0 || unavailable.value != 0,
+        "must not be 0 when maxSurge is 0: nothing could ever change");
+    field const steps = at["steps"];
+    std::int32_t weight = 0;
+    for (std::size_t i = 0; i < c.steps.size(); ++i)
+        check_canary_step(c.steps[i], weight, steps[i]);
+    field const analysis = at["analysis"];
+    check_analysis(c.analysis, analysis);
+    if (c.analysis && c.analysis->starting_step)
+        analysis["startingStep"].between(
+            *c.analysis->starting_step, 0, static_cast<std::int64_t>(c.steps.size()));
+    field const routing = at["trafficRouting"];
+    field const ours = routing["podium"];
+    if (routed && c.traffic_routing->podium && c.traffic_routing->podium->sticky) {
+        auto const& sticky = *c.traffic_routing->podium->sticky;
+        ours["sticky"].check(
+            sticky.cookie.empty() != sticky.header.empty(), "expected a cookie or a header, and not both");
+    }
+}
+
+}  // namespace detail
+
+namespace detail {
+
+inline void check_duration(std::string const& text, field const& at)
+{
+    if (text.empty())
+        return;
+    if (auto const d = parse_duration(text); !d)
+        at.fail(d.error().message);
+}
+
+inline void check_provider(metric_provider const& p, field const& at)
+{
+    if (p.podium.has_value() + p.prometheus.has_value() + p.web.has_value() + p.job.has_value() +
+            p.command.has_value() !=
+        1)
+        return at.fail("expected one of podium, prometheus, web, job and command");
+    auto const inside = [](double v, double low, double high) { return v > low && v < high; };  // not for NaN
+    if (p.podium) {
+        auto const& m = *p.podium;
+        field const ours = at["podium"];
+        ours["alpha"].check(inside(m.alpha, 0, 1), "must be more than 0 and less than 1");
+        ours["margin"].check(m.margin == 0 || inside(m.margin, 0, 1), "must be at least 0 and less than 1");
+        ours["effect"].check(inside(m.effect, 0, 1), "must be more than 0 and less than 1");
+        if (m.expected)
+            ours["expected"].check(inside(*m.expected, 0, 1), "must be more than 0 and less than 1");
+        ours["minimum"].at_least(m.minimum, 0);
+        ours["horizon"].check(
+            m.horizon >= std::max<std::int64_t>(m.minimum, 1), "must be at least minimum, and 1");
+        if (m.slower_than)
+            ours["slowerThan"].check(inside(*m.slower_than, 0, 1e6), "expected seconds, more than 0");
+        ours["slowerThan"].check((m.measure == traffic_measure::latency) == m.slower_than.has_value(),
+            "is needed for latency, and means nothing else");
+    }
+    field const prometheus = at["prometheus"];
+    if (p.prometheus) {
+        prometheus["address"].check(!p.prometheus->address.empty(), "required");
+        prometheus["query"].check(!p.prometheus->query.empty(), "required");
+    }
+    field const web = at["web"];
+    if (p.web) {
+        web["url"].check(p.web->url.starts_with("http://"), "expected a URL that begins with http://");
+        web["timeoutSeconds"].at_least(p.web->timeout_seconds, 1);
+    }
+    field const job = at["job"];
+    field const spec = job["spec"];
+    field const pod_template = spec["template"];
+    field const pod = pod_template["spec"];
+    if (p.job && p.job->spec) {
+        check_pod_spec(p.job->spec->template_.spec, pod);
+        pod["restartPolicy"].check(p.job->spec->template_.spec.restart_policy == restart_policy::never,
+            "must be \"Never\" here: backoffLimit says how often it is tried");
+        spec["backoffLimit"].at_least(p.job->spec->backoff_limit, 0);
+        if (p.job->spec->active_deadline_seconds)
+            spec["activeDeadlineSeconds"].at_least(*p.job->spec->active_deadline_seconds, 1);
+    }
+    field const command = at["command"];
+    if (p.command) {
+        command["command"].check(!p.command->command.empty(), "required");
+        command["timeoutSeconds"].at_least(p.command->timeout_seconds, 1);
+    }
+}
+
+inline void check_metrics(std::vector<analysis_metric> const& metrics, field const& at)
+{
+    at.check(!metrics.empty(), "required");
+    seen_names seen;
+    for (std::size_t i = 0; i < metrics.size(); ++i) {
+        auto const& m = metrics[i];
+        field const one = at[i];
+        one["name"].check(!m.name.empty(), "required");
+        seen.add(m.name, one["name"]);
+        check_duration(m.interval, one["interval"]);
+        check_duration(m.initial_delay, one["initialDelay"]);
+        one["count"].at_least(m.count, 0);
+        one["interval"].check(m.count <= 1 || !m.interval.empty(), "required when count is more than 1");
+        one["failureLimit"].at_least(m.failure_limit, 0);
+        one["inconclusiveLimit"].at_least(m.inconclusive_limit, 0);
+        one["consecutiveErrorLimit"].at_least(m.consecutive_error_limit, 0);
+        check_provider(m.provider, one["provider"]);
+    }
+}
+
+}  // namespace detail
+
+[[nodiscard]] inline field_errors validate(analysis_template const& t)
+{
+    return detail::collect([&](detail::field const& at) {
+        detail::check_metadata(t.metadata, true, names::dns1123_subdomain, at);
+        detail::field const spec = at["spec"];
+        detail::check_metrics(t.spec.metrics, spec["metrics"]);
+        detail::field const dry = spec["dryRun"];
+        for (std::size_t i = 0; i < t.spec.dry_run.size(); ++i)
+            if (std::ranges::none_of(
+                    t.spec.metrics, [&](auto const& m) { return m.name == t.spec.dry_run[i].metric_name; }))
+                dry[i].fail("there is no metric of this name");
+    });
+}
+
+[[nodiscard]] inline field_errors validate(analysis_run const& r)
+{
+    return detail::collect([&](detail::field const& at) {
+        detail::check_metadata(r.metadata, true, names::dns1123_subdomain, at);
+        detail::field const spec = at["spec"];
+        detail::check_metrics(r.spec.metrics, spec["metrics"]);
+    });
+}
+
+[[nodiscard]] inline field_errors validate(rollout const& r)
+{
+    return detail::collect([&](detail::field const& at) {
+        detail::check_metadata(r.metadata, true, names::dns1123_subdomain, at);
+        detail::field const spec = at["spec"];
+        detail::check_replicated(r.spec, spec);
+        spec["revisionHistoryLimit"].at_least(r.spec.revision_history_limit, 0);
+        spec["progressDeadlineSeconds"].check(
+            r.spec.progress_deadline_seconds > r.spec.min_ready_seconds, "must be more than minReadySeconds");
+        detail::field const window = spec["rollbackWindow"];
+        if (r.spec.rollback_window)
+            window["revisions"].at_least(r.spec.rollback_window->revisions, 0);
+        detail::field const strategy = spec["strategy"];
+        auto const& s = r.spec.strategy;
+        if (s.blue_green.has_value() == s.canary.has_value())
+            return strategy.fail("expected one of blueGreen and canary");
+        if (s.blue_green)
+            detail::check_blue_green(*s.blue_green, r.spec.replicas, strategy["blueGreen"]);
+        else
+            detail::check_canary(*s.canary, strategy["canary"]);
     });
 }
 

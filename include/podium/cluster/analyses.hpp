@@ -1,0 +1,567 @@
+#pragma once
+/// Carries out AnalysisRuns: measures what their metrics say, has it judged, and writes down how far they
+/// are.
+///
+/// The router's own counts are read here, so the loop from a request to a verdict is closed in one process. A
+/// change of the weights begins another stretch at once: the counts before and after it are never mixed. Jobs
+/// are pods that the run owns; commands and calls have deadlines. What is under way is remembered here alone:
+/// a run that is interrupted begins anew.
+
+#include <podium/cluster/router.hpp>
+#include <podium/controllers/analyses.hpp>
+#include <podium/controllers/pods.hpp>
+#include <podium/model/analysis.hpp>
+#include <podium/model/defaults.hpp>
+#include <podium/model/pod.hpp>
+#include <podium/net/command.hpp>
+#include <podium/net/http_client.hpp>
+#include <podium/reconcile/store.hpp>
+#include <podium/store/clock.hpp>
+#include <podium/store/drive.hpp>
+
+#include <algorithm>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <cctype>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <exception>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace podium::inline v0::cluster {
+
+/// The number at a path such as "{$.data.rates[0]}" of a JSON text; true is 1. Errors: `invalid`.
+[[nodiscard]] inline result<double> number_at(std::string_view body, std::string_view path)
+{
+    auto const parsed = model::parse_json(body);
+    if (!parsed)
+        return error(parsed.error()).inside("answer");
+    error const lost{errc::invalid, "the answer has nothing at " + std::string(path), {}, {}};
+    auto const* at = &*parsed;
+    if (path.starts_with('{') && path.ends_with('}'))
+        path = path.substr(1, path.size() - 2);
+    if (path.starts_with('$'))
+        path.remove_prefix(1);
+    while (!path.empty()) {
+        bool const is_index = path.front() == '[';
+        if (!is_index && path.front() != '.')
+            return lost;
+        path.remove_prefix(1);
+        auto const end = std::min(path.find_first_of(is_index ? "]" : ".["), path.size());
+        auto const step = path.substr(0, end);
+        if (is_index) {
+            std::size_t i = 0;
+            if (std::from_chars(step.data(), step.data() + step.size(), i).ec != std::errc{} ||
+                !at->is_array() || i >= at->size())
+                return lost;
+            at = &(*at)[i];
+            path.remove_prefix(std::min(end + 1, path.size()));
+        } else {
+            auto const it = at->is_object() ? at->find(std::string(step)) : at->end();
+            if (!at->is_object() || it == at->end())
+                return lost;
+            at = &*it;
+            path.remove_prefix(end);
+        }
+    }
+    if (at->is_boolean())
+        return at->template get<bool>() ? 1.0 : 0.0;
+    if (at->is_number())
+        return at->template get<double>();
+    if (at->is_string()) {  // as Prometheus writes numbers, "NaN" among them
+        auto const& text = at->template get_ref<std::string const&>();
+        double value = 0;
+        auto const [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
+        if (failed == std::errc{} && end == text.data() + text.size())
+            return value;
+    }
+    return error{errc::invalid, "the answer has no number at " + std::string(path), {}, {}};
+}
+
+/// One of these carries out all runs of a cluster. View and store must outlive it, and it must outlive `run`.
+template<class View, reconcile::Store S>
+class analyses {
+public:
+    /// `counts` tells what the router has counted so far.
+    analyses(asio::any_io_executor executor, View const& view, S& store,
+        std::function<net::router_status()> counts)
+        : executor_(executor),
+          view_(view),
+          store_(store),
+          counts_(std::move(counts)),
+          alive_(std::make_shared<bool>(true)),
+          wake_(executor)
+    {
+    }
+    analyses(analyses const&) = delete;
+    analyses& operator=(analyses const&) = delete;
+    ~analyses() { *alive_ = false; }
+
+    /// Until it is cancelled; then what is being measured has ended, too.
+    asio::awaitable<void> run()
+    {
+        co_await asio::this_coro::throw_if_cancelled(false);
+        auto const cancellation = co_await asio::this_coro::cancellation_state;
+        while (cancellation.cancelled() == asio::cancellation_type::none)
+            co_await wake_.wait(look(store::clock::now()));
+        for (auto& [uid, one] : active_)
+            end_calls(one);
+        co_await asio::this_coro::reset_cancellation_state();
+        while (calls_ > 0)
+            co_await wake_.wait({});
+    }
+
+    /// The view shows these changes now.
+    void absorb(std::span<reconcile::change const> changes)
+    {
+        bool const has_jobs =
+            std::ranges::any_of(active_, [](auto const& one) { return !one.second.jobs.empty(); });
+        for (auto const& c : changes)
+            if (c.object.kind == &reconcile::kind_of<model::analysis_run> ||
+                c.object.kind == &reconcile::kind_of<model::service> ||
+                (has_jobs && c.object.kind == &reconcile::kind_of<model::pod>))
+                return wake_.kick();
+    }
+
+private:
+    using judge = controllers::analysis_judge;
+    using measurement = rollout::analysis::measurement<judge>;
+    using reading = typename judge::reading;
+    using sample = rollout::analysis::sample;
+    using stretch = rollout::analysis::stretch;
+    using ticket = rollout::analysis::ticket;
+
+    /// One `podium` metric: its stretches, and the counts when the last of them began.
+    struct comparison {
+        std::vector<stretch> seen{};
+        stretch begun{};
+    };
+    /// A pod that runs for a metric.
+    struct job {
+        ticket of{};
+        std::int32_t attempt = 0;
+    };
+    struct active {
+        reconcile::handle<model::analysis_run> object{};
+        std::vector<model::analysis_metric> metrics{};  ///< with their arguments
+        controllers::analysis_policy policy{};
+        controllers::analysis_state state{};
+        std::map<std::size_t, comparison> comparisons{};  ///< by metric
+        std::map<std::size_t, job> jobs{};
+        std::vector<measurement> answers{};  ///< not judged yet
+        std::list<asio::cancellation_signal> calls{};
+        model::analysis_run_status written{};
+        time_point write_next{};  ///< not before, unless the phase changes
+        bool committing = false;
+    };
+
+    /// One look at all runs; answers when to look again.
+    std::optional<time_point> look(time_point now)
+    {
+        time_point next = never;
+        std::set<std::string> present;
+        for (auto const run : view_.template all<model::analysis_run>()) {
+            if (is_over(run->status.phase))
+                continue;
+            present.insert(run.uid());
+            auto& one = find(run, now);
+            one.object = run;
+            if (!one.committing && !is_over(one.written.phase))
+                next = std::min(next, advance(one, now));
+        }
+        for (auto it = active_.begin(); it != active_.end();) {
+            auto& one = it->second;
+            if (!present.contains(it->first))
+                end_calls(one);
+            bool const gone = !present.contains(it->first) && !one.committing && one.calls.empty();
+            it = gone ? active_.erase(it) : std::next(it);
+        }
+        return next == never ? std::optional<time_point>() : next;
+    }
+    active& find(reconcile::handle<model::analysis_run> const& run, time_point now)
+    {
+        auto const [it, added] = active_.try_emplace(run.uid());
+        auto& one = it->second;
+        one.object = run;
+        if (added)
+            if (auto const begun = begin(one, now); !begun) {
+                model::analysis_run_status s;
+                s.phase = model::analysis_phase::error;
+                s.message = begun.error().text();
+                s.started_at = s.completed_at = model::time{now};
+                write(one, std::move(s));
+            }
+        return one;
+    }
+    static result<void> begin(active& one, time_point now)
+    {
+        auto const& spec = one.object->spec;
+        for (std::size_t i = 0; i < spec.metrics.size(); ++i) {
+            auto m = controllers::resolved(spec.metrics[i], spec);
+            if (!m)
+                return error(m.error()).inside("spec.metrics[" + std::to_string(i) + "]");
+            one.metrics.push_back(*std::move(m));
+            if (one.metrics.back().provider.podium)
+                one.comparisons.try_emplace(i);
+        }
+        auto policy = controllers::policy_of(spec, one.metrics);
+        if (!policy)
+            return policy.error();
+        one.policy = *std::move(policy);
+        one.state = rollout::analysis::begin(one.policy, now);
+        return {};
+    }
+    /// Answers when to look again.
+    time_point advance(active& one, time_point now)
+    {
+        count(one);
+        follow_jobs(one);
+        auto const that =
+            one.object->spec.terminate ? rollout::analysis::wish::stop : rollout::analysis::wish::go_on;
+        time_point wake = never;
+        do {  // until no answer comes at once
+            auto const answers = std::exchange(one.answers, {});
+            auto stepped = rollout::analysis::step(one.policy, std::move(one.state), answers, now, that);
+            one.state = std::move(stepped.next);
+            wake = stepped.todo.wake_at;
+            for (auto const& t : stepped.todo.measure)
+                measure(one, t, now);
+        } while (!one.answers.empty());
+
+        auto shown = *one.object;
+        controllers::show(shown, one.policy, one.state, now);
+        if (shown.status == one.written)
+            return wake;
+        if (shown.status.phase == one.written.phase && now < one.write_next)
+            return std::min(wake, one.write_next);
+        if (is_over(shown.status.phase))
+            end_calls(one);
+        one.write_next = now + std::chrono::milliseconds(250);
+        write(one, std::move(shown.status));
+        return wake;
+    }
+    void write(active& one, model::analysis_run_status status)
+    {
+        auto next = *one.object;
+        one.written = status;
+        next.status = std::move(status);
+        reconcile::plan p;
+        p.update(one.object, std::move(next));
+        commit(one, std::move(p));
+    }
+    void commit(active& one, reconcile::plan p)
+    {
+        if (p.empty())
+            return;
+        auto const kept = std::make_shared<reconcile::plan>(std::move(p));
+        one.committing = true;
+        auto done = [this, kept, uid = one.object.uid(), alive = alive_](reconcile::committed answer) {
+            if (!*alive)
+                return;
+            auto& it = active_.at(uid);
+            it.committing = false;
+            if (!answer.outcome)
+                it.written = {};  // somebody else wrote it: once more, from what is there now
+            wake_.kick();
+        };
+        store_.commit(kept->whole(), std::move(done));
+    }
+
+    // -- The router's counts -----------------------------------------------------------------------
+
+    /// Brings the stretches of all comparisons up to date.
+    void count(active& one)
+    {
+        if (one.comparisons.empty())
+            return;
+        auto const counts = counts_();
+        for (auto& [i, c] : one.comparisons) {
+            auto const& m = *one.metrics[i].provider.podium;
+            auto const service = m.service.empty() ? one.object->spec.service : m.service;
+            auto const split = view_.template get<model::service>(one.object->metadata.namespace_, service);
+            if (!split || !split->spec.split)
+                continue;
+            auto now = tally(counts, service, *split->spec.split, m, *one.object);
+            now.share = share_of(*split->spec.split, one.object->spec);
+            if (!(now.share > 0 && now.share < 1))
+                continue;  // one of the two gets nothing: there is nothing to compare
+            auto const fewer = [](sample const& before, sample const& after) {
+                return after.units < before.units || after.successes < before.successes;
+            };
+            bool const restarted = fewer(c.begun.canary, now.canary) || fewer(c.begun.stable, now.stable);
+            if (c.seen.empty() || restarted || c.begun.share < now.share || c.begun.share > now.share) {
+                c.begun = restarted ? stretch{} : now;
+                c.begun.share = now.share;
+                c.seen.push_back({.canary = {}, .stable = {}, .share = now.share});
+            }
+            auto const since = [](sample const& before, sample const& after) {
+                auto const units = after.units - before.units;
+                return sample{units, std::min(units, after.successes - before.successes)};
+            };
+            c.seen.back().canary = since(c.begun.canary, now.canary);
+            c.seen.back().stable = since(c.begun.stable, now.stable);
+        }
+    }
+    static double share_of(model::traffic_split const& split, model::analysis_run_spec const& run)
+    {
+        auto const weight = [&](std::string const& version) {
+            auto const it = split.weights.find(version);
+            return it == split.weights.end() ? 0.0 : static_cast<double>(it->second);
+        };
+        auto const canary = weight(run.canary_version), both = canary + weight(run.stable_version);
+        return both > 0 ? canary / both : 0;
+    }
+    /// What was counted of both versions so far. Of conversions the unit is the visitor, where the router
+    /// knows one from another.
+    static stretch tally(net::router_status const& counts, std::string const& service,
+        model::traffic_split const& split, model::podium_metric const& m, model::analysis_run const& run)
+    {
+        bool const visitors = split.sticky && !split.sticky->cookie.empty();
+        stretch out;
+        auto const prefix = run.metadata.namespace_ + '/' + service + ':';
+        for (auto it = counts.lower_bound(prefix); it != counts.end() && it->first.starts_with(prefix); ++it)
+            for (auto const& [version, v] : it->second.versions) {
+                if (version != run.spec.canary_version && version != run.spec.stable_version)
+                    continue;
+                auto& to = version == run.spec.canary_version ? out.canary : out.stable;
+                switch (m.measure) {
+                case model::traffic_measure::conversions:
+                    to.units += visitors ? v.visitors : v.requests;
+                    to.successes += visitors ? v.converted_visitors : v.conversions;
+                    break;
+                case model::traffic_measure::errors:
+                    to.units += v.requests;
+                    to.successes += v.errors();
+                    break;
+                case model::traffic_measure::latency:
+                    to.units += v.latency.count;
+                    to.successes += v.latency.count - v.latency.at_most(edge_of(*m.slower_than));
+                    break;
+                }
+            }
+        return out;
+    }
+    /// The bucket whose bound is nearest: counts on both sides of it are exact.
+    static std::size_t edge_of(double seconds)
+    {
+        auto const& bounds = net::request_counters::bounds;
+        return static_cast<std::size_t>(std::ranges::min_element(bounds, {}, [&](double b) {
+            return std::abs(std::log(b / seconds));
+        }) - bounds.begin());
+    }
+
+    // -- Measuring ---------------------------------------------------------------------------------
+
+    void measure(active& one, ticket const& t, time_point now)
+    {
+        auto const& provider = one.metrics[t.metric].provider;
+        if (provider.podium) {
+            one.answers.push_back({t, reading(std::in_place_index<1>, one.comparisons[t.metric].seen), now});
+        } else if (provider.job) {
+            end_job(one, t.metric);  // one that took too long
+            one.jobs[t.metric] = {t, 0};
+            start_job(one, t.metric);
+        } else {
+            auto& signal = one.calls.emplace_back();
+            ++calls_;
+            auto const at = std::prev(one.calls.end());
+            asio::co_spawn(executor_, value_of(provider, one.object),
+                asio::bind_cancellation_slot(signal.slot(),
+                    [this, t, at, uid = one.object.uid(), alive = alive_](
+                        std::exception_ptr failed, result<double> value) {
+                        if (!*alive)
+                            return;
+                        auto& run = active_.at(uid);
+                        run.calls.erase(at);
+                        --calls_;
+                        measurement m{t, {}, store::clock::now()};
+                        if (!failed && value)
+                            m.value = reading(std::in_place_index<0>, *value);
+                        run.answers.push_back(m);
+                        wake_.kick();
+                    }));
+        }
+    }
+    /// Nobody waits for what is being measured any more.
+    void end_calls(active& one)
+    {
+        for (auto& call : one.calls)
+            call.emit(asio::cancellation_type::terminal);
+        while (!one.jobs.empty())
+            end_job(one, one.jobs.begin()->first);
+    }
+
+    /// The number that a call or a command gives. By value: it outlives what asked for it.
+    asio::awaitable<result<double>> value_of(
+        model::metric_provider provider, reconcile::handle<model::analysis_run> run)
+    {
+        if (provider.command) {
+            net::command c;
+            c.argv = provider.command->command;
+            auto const* const path = std::getenv("PATH");
+            c.environment = {std::string("PATH=") + (path ? path : "/usr/local/bin:/usr/bin:/bin"),
+                "CANARY_HASH=" + run->spec.canary_version, "STABLE_HASH=" + run->spec.stable_version};
+            auto const end = co_await net::run_command(
+                std::move(c), {.deadline = std::chrono::seconds(provider.command->timeout_seconds)});
+            if (!end)
+                co_return end.error();
+            co_return end->signal == 0 && end->exit_code == 0 ? 1.0 : 0.0;
+        }
+        model::web_metric call;
+        if (provider.prometheus) {
+            call.url =
+                provider.prometheus->address + "/api/v1/query?query=" + escaped(provider.prometheus->query);
+            call.json_path = "{$.data.result[0].value[1]}";
+        } else {
+            call = *provider.web;
+        }
+        auto const where = address_of(call.url, run->metadata.namespace_);
+        if (!where)
+            co_return where.error();
+        net::http_request request(boost::beast::http::string_to_verb(call.method), where->second, 11);
+        if (request.method() == boost::beast::http::verb::unknown)
+            co_return error{errc::invalid, "there is no method " + call.method, "web.method", {}};
+        for (auto const& h : call.headers)
+            request.set(h.key, h.value);
+        request.body() = call.body;
+        auto const answer = co_await net::http_call(where->first, std::move(request),
+            {.deadline = std::chrono::seconds(call.timeout_seconds), .body_limit_bytes = 1024 * 1024});
+        if (!answer)
+            co_return answer.error();
+        bool const good = answer->result_int() / 100 == 2;
+        if (!call.json_path.empty())
+            co_return good ? number_at(answer->body(), call.json_path)
+                           : result<double>(error{
+                                 errc::unavailable, "answered " + std::to_string(answer->result_int())});
+        co_return good ? 1.0 : 0.0;
+    }
+    /// Host and port, and the rest. A host that is a service of this namespace, or "service.namespace", is
+    /// that.
+    result<std::pair<net::address, std::string>> address_of(
+        std::string_view url, std::string const& namespace_) const
+    {
+        constexpr std::string_view scheme = "http://";
+        error const wrong{errc::invalid, "expected http://HOST[:PORT][/PATH]", "url", {}};
+        if (!url.starts_with(scheme))
+            return wrong;
+        url.remove_prefix(scheme.size());
+        auto const slash = std::min(url.find('/'), url.size());
+        auto host = std::string(url.substr(0, slash));
+        std::uint16_t port = 80;
+        if (auto const colon = host.rfind(':'); colon != host.npos && host.find(']', colon) == host.npos) {
+            auto const* const end = host.data() + host.size();
+            auto const [stop, failed] = std::from_chars(host.data() + colon + 1, end, port);
+            if (failed != std::errc{} || stop != end)
+                return wrong;
+            host.resize(colon);
+        }
+        if (host.size() > 2 && host.front() == '[' && host.back() == ']')
+            host = host.substr(1, host.size() - 2);
+        auto const dot = host.find('.');
+        auto service = view_.template get<model::service>(namespace_, host);
+        if (!service && dot != host.npos)
+            service = view_.template get<model::service>(host.substr(dot + 1), host.substr(0, dot));
+        if (service)
+            host = service->spec.cluster_ip;
+        auto path = std::string(url.substr(slash));
+        return std::pair{net::address::tcp(std::move(host), port), path.empty() ? "/" : std::move(path)};
+    }
+    static std::string escaped(std::string_view text)
+    {
+        std::string out;
+        for (auto const c : std::span(reinterpret_cast<unsigned char const*>(text.data()), text.size()))
+            if (std::isalnum(c) || c == '-' || c == '_' || c == '.' || c == '~')
+                out += static_cast<char>(c);
+            else
+                (out += '%') += {"0123456789ABCDEF"[c >> 4], "0123456789ABCDEF"[c & 15]};
+        return out;
+    }
+
+    // -- Jobs --------------------------------------------------------------------------------------
+
+    static std::string pod_name(active const& one, std::size_t metric, job const& j)
+    {
+        return one.object->metadata.name + '-' + std::to_string(metric) + '-' +
+            std::to_string(j.of.sequence) + '-' + std::to_string(j.attempt);
+    }
+    void start_job(active& one, std::size_t metric)
+    {
+        auto const& from = one.metrics[metric].provider.job->spec->template_;
+        model::pod pod;
+        pod.metadata.name = pod_name(one, metric, one.jobs.at(metric));
+        pod.metadata.namespace_ = one.object->metadata.namespace_;
+        pod.metadata.labels = from.metadata.labels;
+        pod.metadata.annotations = from.metadata.annotations;
+        pod.metadata.creation_timestamp = model::time{store::clock::now()};
+        pod.metadata.owner_references.push_back(reconcile::owned_by<model::owner_reference>(one.object));
+        pod.spec = from.spec;
+        model::set_defaults(pod);
+        reconcile::plan p;
+        p.create(std::move(pod));
+        auto const kept = std::make_shared<reconcile::plan>(std::move(p));
+        store_.commit(kept->whole(), [kept](reconcile::committed) {});
+    }
+    void end_job(active& one, std::size_t metric)
+    {
+        auto const it = one.jobs.find(metric);
+        if (it == one.jobs.end())
+            return;
+        auto const name = pod_name(one, metric, it->second);
+        one.jobs.erase(it);
+        auto const pod = view_.template get<model::pod>(one.object->metadata.namespace_, name);
+        if (!pod || is_terminal(pod->status.phase))
+            return;
+        auto const kept = std::make_shared<reconcile::plan>();
+        controllers::begin_deletion(*kept, pod, store::clock::now());
+        store_.commit(kept->whole(), [kept](reconcile::committed) {});
+    }
+    void follow_jobs(active& one)
+    {
+        for (auto it = one.jobs.begin(); it != one.jobs.end();) {
+            auto& [metric, j] = *it;
+            auto const& spec = *one.metrics[metric].provider.job->spec;
+            auto const pod =
+                view_.template get<model::pod>(one.object->metadata.namespace_, pod_name(one, metric, j));
+            bool const ended = pod && is_terminal(pod->status.phase);
+            if (!ended) {
+                ++it;
+                continue;
+            }
+            bool const good = pod->status.phase == model::pod_phase::succeeded;
+            if (!good && j.attempt < spec.backoff_limit) {
+                ++j.attempt;
+                start_job(one, metric);
+                ++it;
+                continue;
+            }
+            one.answers.push_back(
+                {j.of, reading(std::in_place_index<0>, good ? 1.0 : 0.0), store::clock::now()});
+            it = one.jobs.erase(it);
+        }
+    }
+
+    asio::any_io_executor executor_;
+    View const& view_;
+    S& store_;
+    std::function<net::router_status()> counts_;
+    std::shared_ptr<bool> alive_;
+    store::alarm wake_;
+    std::map<std::string, active> active_{};  ///< by uid
+    std::size_t calls_ = 0;                   ///< under way
+};
+
+}  // namespace podium::v0::cluster
