@@ -4,6 +4,7 @@
 #include <podium/net/address.hpp>
 #include <podium/net/command.hpp>
 #include <podium/net/http_client.hpp>
+#include <podium/net/http_plain.hpp>
 #include <podium/net/http_server.hpp>
 #include <podium/net/http_wire.hpp>
 #include <podium/net/prober.hpp>

@@ -29,6 +29,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <sys/socket.h>
 #include <utility>
 
 namespace podium::inline v0::net {
@@ -148,6 +149,14 @@ template<class Socket, bool IsRequest>
         if (ec = co_await fill(socket, buffer, parser); ec)
             co_return 0;
     }
+}
+
+/// What of `bytes` the system takes at once. An error shows as 0, and to whoever then writes on.
+template<class Socket>
+[[nodiscard]] std::size_t write_now(Socket& socket, std::string_view bytes) noexcept
+{
+    auto const n = ::send(socket.native_handle(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    return n < 0 ? 0 : static_cast<std::size_t>(n);
 }
 
 /// Writes all of `bytes`; `written` counts what the system took.

@@ -35,6 +35,7 @@
 #include <podium/core/assert.hpp>
 #include <podium/core/result.hpp>
 #include <podium/core/time.hpp>
+#include <podium/net/http_plain.hpp>
 #include <podium/net/http_wire.hpp>
 #include <podium/net/router.hpp>
 #include <podium/traffic/balance.hpp>
@@ -461,11 +462,11 @@ struct proxy::http_session {
     beast::flat_buffer buffer{128 * 1024};
     std::string request_text{};  ///< head and the first of the body, kept until an answer begins
     std::string answer_text{};
-    std::string body_text{};  ///< later parts of the body
-    std::vector<char> up = std::vector<char>(wire::read_size);
-    std::vector<char> down = std::vector<char>(wire::read_size);
+    std::string body_text{};         ///< later parts of the body
+    std::vector<char> up{}, down{};  ///< of read_size while a body is on its way through
     std::vector<std::uint32_t> tried{};
-    std::vector<traffic::header_field> fields{};
+    plain::message asked{};  ///< its fields are those of any request, plain or not
+    plain::message said{};
     traffic::aim aim{};
     std::optional<std::string> copy{};  ///< what the mirror gets once all of the request is here
     std::size_t copy_limit = 0;
@@ -474,10 +475,13 @@ struct proxy::http_session {
     bool keep_client = false;
     bool modern = false;  ///< the client speaks HTTP/1.1
     bool head_only = false;
+    bool safe = false;     ///< to be sent twice
+    bool expects = false;  ///< waits for 100 Continue
     bool chunked_up = false;
     bool uploaded = false;       ///< the whole request has been passed on, or is in request_text
     unsigned upload_status = 0;  ///< why the body could not be read from the client; 0: it could
     static constexpr unsigned client_gone = 499;
+    static constexpr std::size_t first_read = 4096;
 
     asio::awaitable<void> run()
     {
@@ -485,23 +489,72 @@ struct proxy::http_session {
         for (bool more = true; more && !home.stopping && !service.closed;) {
             more = co_await one();
             client.busy = false;
+            trim();
         }
         client.close();
+    }
+
+    /// An idle client is cheap, whatever it sent before.
+    void trim()
+    {
+        constexpr std::size_t kept = 4096;
+        up = {};
+        down = {};
+        for (auto* text : {&request_text, &answer_text, &body_text})
+            if (text->capacity() > kept)
+                *text = {};
+        if (buffer.size() == 0 && buffer.capacity() > kept)
+            buffer.shrink_to_fit();
     }
 
     /// One request; true: the connection may go on.
     asio::awaitable<bool> one()
     {
+        if (buffer.size() == 0) {
+            client.expect_within(home.options.client_idle);
+            auto const [ec, n] =
+                co_await client.socket.async_read_some(buffer.prepare(first_read), as_result);
+            if (ec)
+                co_return false;
+            buffer.commit(n);
+        }
+        client.busy = true;
+        if (!take_plain())
+            co_return co_await parse();
+        client.at = clock::time_point::max();
+        co_return co_await forward(nullptr, true);
+    }
+
+    /// A plain request that is here, body and all, needs no more than a scan.
+    bool take_plain()
+    {
+        std::string_view const text(static_cast<char const*>(buffer.data().data()), buffer.size());
+        if (!plain::scan_request(text, asked) || asked.head_bytes > home.options.header_limit_bytes ||
+            asked.body_bytes > text.size() - asked.head_bytes ||
+            asked.body_bytes > home.options.body_limit_bytes)
+            return false;
+        request_text.clear();
+        plain::append_request(request_text, asked, text.substr(asked.head_bytes, asked.body_bytes), peer);
+        buffer.consume(asked.head_bytes + asked.body_bytes);  // the views hold until the next request is read
+        modern = true;
+        keep_client = asked.keep_alive;
+        head_only = asked.method == "HEAD";
+        safe = plain::idempotent(asked.method);
+        expects = chunked_up = false;
+        uploaded = true;
+        upload_status = 0;
+        return true;
+    }
+
+    /// Any request, of which something is here.
+    asio::awaitable<bool> parse()
+    {
         request_parser parser;
         parser.header_limit(home.options.header_limit_bytes);
         parser.body_limit(home.options.body_limit_bytes);
-        client.busy = buffer.size() != 0;
-        client.expect_within(home.options.client_idle);
-        auto ec = co_await wire::read_header(client.socket, buffer, parser, [this] {
-            client.busy = true;
-            client.expect_within(home.options.header_deadline);
-        });
-        if (ec == http::error::end_of_stream || (client.expired && !client.busy) || !client.socket.is_open())
+        client.expect_within(home.options.header_deadline);
+        auto ec = co_await wire::read_header(client.socket, buffer, parser);
+        if (!client.socket.is_open())
             co_return false;
         if (client.expired)
             co_return co_await refuse(408, "the header took too long");
@@ -518,10 +571,12 @@ struct proxy::http_session {
         modern = head.version() >= 11;
         keep_client = head.keep_alive();
         head_only = head.method() == http::verb::head;
+        safe = detail::idempotent(head.method());
         chunked_up = parser.chunked();
         compose_request(parser);
-        bool const expects = beast::iequals(head[http::field::expect], "100-continue");
+        expects = head.count(http::field::expect) != 0;
         if (!parser.is_done()) {
+            up.resize(wire::read_size);
             auto const n = wire::take_body(buffer, parser, up.data(), up.size(), ec);
             if (ec)
                 co_return co_await refuse(wire::status_of(ec), ec.message());
@@ -530,7 +585,10 @@ struct proxy::http_session {
         uploaded = parser.is_done();
         upload_status = 0;
         client.at = clock::time_point::max();
-        co_return co_await forward(parser, uploaded && !expects);
+        asked.fields.clear();
+        for (auto const& f : head)
+            asked.fields.push_back({wire::view(f.name_string()), wire::view(f.value())});
+        co_return co_await forward(&parser, uploaded && !expects);
     }
 
     /// The client's bytes are wrong, rather than its connection gone.
@@ -573,9 +631,8 @@ struct proxy::http_session {
     }
 
     /// Finds an endpoint that answers.
-    asio::awaitable<bool> forward(request_parser& parser, bool replayable)
+    asio::awaitable<bool> forward(request_parser* parser, bool replayable)
     {
-        bool const safe = detail::idempotent(parser.get().method());
         bool fresh_only = false;
         tried.clear();
         own_fields.clear();
@@ -587,7 +644,7 @@ struct proxy::http_session {
             ~copy_guard() { self.drop_copy(); }
         } const not_sent(*this);
         service.repeats = std::min(service.repeats + 0.2, 100.0);
-        take_aim(parser.get());
+        take_aim();
         bool const matched = aim.how == traffic::way::matched;
         std::string first_version;  // so that a second attempt takes nobody's turn
         auto ticket = service.pool.acquire(aim);
@@ -600,10 +657,14 @@ struct proxy::http_session {
         for (int attempts = 0;; ++attempts) {
             lease in_flight(home, service, *ticket, matched ? &version_counters::matched : nullptr);
             if (attempts == 0 && service.pool.deal_copy(*ticket))
-                begin_copy(parser.get().count(http::field::expect) != 0);
+                begin_copy();
             auto const began = clock::now();
-            bool reused = false;
-            auto conn = co_await connect(home, service, ticket->slot, safe, fresh_only, reused);
+            std::unique_ptr<backend> conn;
+            if (!fresh_only)
+                conn = take_idle(home, service, ticket->slot, safe);
+            bool const reused = conn != nullptr;
+            if (!conn)
+                conn = co_await dial(home, service.pool.at(ticket->slot));
             bool const reached = conn != nullptr;
             auto how = attempt::unsent;
             if (reached)
@@ -658,16 +719,13 @@ struct proxy::http_session {
     }
 
     /// Where the request goes by the rules in force.
-    void take_aim(http::fields const& head)
+    void take_aim()
     {
         aim = {};
         auto const& rules = service.pool.rules();
         if (!traffic::looks_at_fields(rules))
             return;
-        fields.clear();
-        for (auto const& f : head)
-            fields.push_back({wire::view(f.name_string()), wire::view(f.value())});
-        aim = traffic::aim_of(rules, fields);
+        aim = traffic::aim_of(rules, asked.fields);
         if (aim.how == traffic::way::matched)  // the rules may be others while we wait
             aim.name = matched_version.assign(aim.name);
     }
@@ -686,26 +744,29 @@ struct proxy::http_session {
             wire::append_field(own_fields, "Set-Cookie", told.set_cookie);
     }
 
-    /// The conversion header of an answer.
-    bool converts(http::fields const& head)
+    /// Counts what the conversion header of an answer says, which goes to the client as it is, and appends
+    /// the fields that are ours.
+    template<class Find>
+    void append_own_fields(lease const& in_flight, Find field)
     {
-        auto const& name = service.pool.rules().conversion_header;
-        if (name.empty())
-            return false;
-        auto const at = head.find(name);
-        if (at == head.end() || at->value() == "0")
-            return false;
-        if (at->value() == "1")
-            return true;
-        ++service.unread_conversions;
-        return false;
+        auto const& rules = service.pool.rules();
+        bool converted = false;
+        if (!rules.conversion_header.empty()) {
+            auto const value = std::optional<std::string_view>(field(rules.conversion_header));
+            converted = value == "1";
+            if (value && value != "0" && !converted)
+                ++service.unread_conversions;
+            in_flight.counts->conversions += converted ? 1 : 0;
+        }
+        settle_visit(in_flight, converted);
+        answer_text.append(own_fields);
     }
 
     /// Sent at once where all of the request is here, else copied as it comes.
-    void begin_copy(bool waits_for_continue)
+    void begin_copy()
     {
         auto const& mirror = service.pool.rules().mirror;
-        if (service.copies >= mirror.max_in_flight || waits_for_continue) {
+        if (service.copies >= mirror.max_in_flight || expects) {
             ++service.copies_dropped;
             return;
         }
@@ -755,8 +816,9 @@ struct proxy::http_session {
         } const at_end{*service};
         lease in_flight(*home, *service, ticket, &version_counters::mirrored);
         auto const began = clock::now();
-        bool reused = false;
-        auto conn = co_await connect(*home, *service, ticket.slot, true, false, reused);
+        auto conn = take_idle(*home, *service, ticket.slot, true);
+        if (!conn)
+            conn = co_await dial(*home, service->pool.at(ticket.slot));
         if (!conn) {
             in_flight.end(0, clock::now() - began);
             co_return;
@@ -781,27 +843,24 @@ struct proxy::http_session {
         in_flight.end(status, clock::now() - began);
     }
 
-    /// A connection to the endpoint, an idle one if there is one that can be trusted; nullptr: it cannot be
-    /// reached.
-    static asio::awaitable<std::unique_ptr<backend>> connect(
-        core& home, listener& service, std::uint32_t slot, bool safe, bool fresh_only, bool& reused)
+    /// An idle connection to the endpoint that can be trusted; nullptr: there is none.
+    static std::unique_ptr<backend> take_idle(core& home, listener& service, std::uint32_t slot, bool safe)
     {
         auto& idle = service.slots[slot].idle;
-        while (!fresh_only && !idle.empty()) {
+        while (!idle.empty()) {
             auto used = std::move(idle.back());
             idle.pop_back();
             if (!safe && home.deadlines.now() - used->idle_since > home.options.reuse_unsafe) {
                 idle.clear();  // the others are older
                 break;
             }
-            if (!used->quiet())
-                continue;
-            reused = true;
-            co_return used;
+            if (used->quiet())
+                return used;
         }
-        co_return co_await dial(home, service.pool.at(slot));
+        return nullptr;
     }
 
+    /// A new connection to the endpoint; nullptr: it cannot be reached.
     static asio::awaitable<std::unique_ptr<backend>> dial(core& home, traffic::endpoint const& to)
     {
         error_code ec;
@@ -820,20 +879,37 @@ struct proxy::http_session {
     /// Sends the request and passes the answer on. `conn` is given back to the idle ones as soon as it can
     /// be.
     asio::awaitable<attempt> exchange(
-        std::unique_ptr<backend>& conn, request_parser& request, lease& in_flight, clock::time_point began)
+        std::unique_ptr<backend>& conn, request_parser* request, lease& in_flight, clock::time_point began)
     {
         conn->expect_within(home.options.response_deadline);
-        std::size_t written = 0;
-        auto const ec = co_await wire::write(conn->socket, request_text, written);
-        if (ec && conn->expired)
-            co_return attempt::timed_out;
-        if (ec && written == 0)
-            co_return attempt::unsent;
-        if (uploaded)  // also after a failed write: an early answer may be waiting
-            co_return co_await answer(conn, in_flight, began);
+        if (auto written = wire::write_now(conn->socket, request_text); written != request_text.size()) {
+            std::size_t more = 0;
+            auto const ec =
+                co_await wire::write(conn->socket, std::string_view(request_text).substr(written), more);
+            if (ec && conn->expired)
+                co_return attempt::timed_out;
+            if (ec && written + more == 0)
+                co_return attempt::unsent;
+        }
+        if (uploaded) {  // also after a failed write: an early answer may be waiting
+            auto const [ec, n] =
+                co_await conn->socket.async_read_some(conn->buffer.prepare(wire::read_size), as_result);
+            if (ec)
+                co_return conn->expired ? attempt::timed_out : attempt::unanswered;
+            conn->buffer.commit(n);
+            if (!take_plain_answer(conn, in_flight, began))
+                co_return co_await answer(conn, in_flight, began);
+            auto const written = wire::write_now(client.socket, answer_text);
+            if (written != answer_text.size()) {
+                answer_text.erase(0, written);
+                if (co_await to_client())
+                    co_return attempt::broken;
+            }
+            co_return attempt::answered;
+        }
 
         using namespace asio::experimental::awaitable_operators;
-        auto const upload = [&]() -> asio::awaitable<void> { co_await send_body(*conn, request); };
+        auto const upload = [&]() -> asio::awaitable<void> { co_await send_body(*conn, *request); };
         auto const download = [&]() -> asio::awaitable<attempt> {
             auto const how = co_await answer(conn, in_flight, began);
             if (!uploaded && conn) {  // answered before all was sent: nobody wants the rest
@@ -847,8 +923,38 @@ struct proxy::http_session {
         co_return co_await (download() && upload());
     }
 
+    /// A plain answer that is here, body and all, needs no more than a scan. It ends the lease and gives back
+    /// the connection; the answer is in `answer_text`.
+    bool take_plain_answer(std::unique_ptr<backend>& conn, lease& in_flight, clock::time_point began)
+    {
+        auto& from = conn->buffer;
+        std::string_view const text(static_cast<char const*>(from.data().data()), from.size());
+        if (!modern || head_only || !plain::scan_answer(text, said) ||
+            said.head_bytes > home.options.header_limit_bytes ||
+            said.body_bytes > text.size() - said.head_bytes)
+            return false;
+        keep_client = keep_client && !home.stopping && !service.closed;
+        answer_text.clear();
+        plain::append_answer(answer_text, said);
+        append_own_fields(in_flight, [&](std::string_view name) -> std::optional<std::string_view> {
+            for (auto const& f : said.fields)
+                if (traffic::detail::same_name(f.name, name))
+                    return f.value;
+            return std::nullopt;
+        });
+        answer_text.append(keep_client ? "\r\n" : "Connection: close\r\n\r\n");
+        answer_text.append(text.substr(said.head_bytes, said.body_bytes));
+        from.consume(said.head_bytes + said.body_bytes);
+        in_flight.observe(said.status >= 500 ? traffic::outcome::failure : traffic::outcome::success);
+        if (said.keep_alive)
+            put_back(home, service, in_flight.ticket.slot, conn);
+        in_flight.end(said.status, clock::now() - began);
+        return true;
+    }
+
     asio::awaitable<void> send_body(backend& conn, request_parser& request)
     {
+        up.resize(wire::read_size);
         while (!request.is_done()) {
             client.expect_within(home.options.client_idle);
             error_code ec;
@@ -915,10 +1021,10 @@ struct proxy::http_session {
         keep_client =
             keep_client && uploaded && !home.stopping && !service.closed && (modern || measured || bodiless);
         begin_answer(*parser);
-        bool const converted = converts(head);
-        in_flight.counts->conversions += converted ? 1 : 0;
-        settle_visit(in_flight, converted);
-        answer_text.append(own_fields);
+        append_own_fields(in_flight, [&](std::string_view name) -> std::optional<std::string_view> {
+            auto const at = head.find(name);
+            return at == head.end() ? std::nullopt : std::optional(wire::view(at->value()));
+        });
         if (measured && status != 204)
             wire::append_field(answer_text, "Content-Length", wire::view(head[http::field::content_length]));
         if (chunked)
@@ -928,6 +1034,7 @@ struct proxy::http_session {
         answer_text.append("\r\n");
 
         error_code ec;
+        down.resize(wire::read_size);
         auto n = parser->is_done() ? 0 : wire::take_body(conn->buffer, *parser, down.data(), down.size(), ec);
         for (;;) {
             bool const done = parser->is_done();
@@ -1016,9 +1123,9 @@ struct proxy::http_session {
     }
 
     /// Our own answer to a request that is understood and cannot be served; true: the connection may go on.
-    asio::awaitable<bool> fail(unsigned status, request_parser const& parser)
+    asio::awaitable<bool> fail(unsigned status, request_parser const* parser)
     {
-        keep_client = keep_client && parser.is_done() && !home.stopping;
+        keep_client = keep_client && (!parser || parser->is_done()) && !home.stopping;
         co_return co_await say(status,
             status == 503       ? "no endpoint is ready"
                 : status == 504 ? "the endpoint did not answer in time"
