@@ -130,6 +130,7 @@ TEST_CASE("pipeline: what passes goes on, what fails stops the line, and a deplo
                  "b1 t1 = failed: passed failed skipped skipped"},
              row{"a retry passes", "t2d", "-+", "t1 t2 d1 = passed: passed passed"},
              row{"no more attempts than allowed", "t2d", "---", "t1 t2 t3 = failed: failed skipped"},
+             row{"each stage has retries of its own", "b1t1", "-+-+", "b1 b2 t1 t2 = passed: passed passed"},
              row{"a failing deploy is rolled back", "bdv", "+-",
                  "b1 d1 <d1 = failed: passed failed<done skipped"},
              row{"a failing verify rolls back the deploy", "dv", "+-",
@@ -297,6 +298,8 @@ TEST_CASE("pipeline: a run is told in words")
     CHECK(line::summary(p, back.end, back.now) ==
         "shop, run 1 (webhook: POST /): failed at verify4 after 5.0 s; deploy3 rolled back");
     CHECK(line::line(back.end, 2, back.now) == "passed, 1.0 s; rolled back");
+    auto const gone = play(p, "++-");
+    CHECK(line::line(gone.end, 2, gone.now) == "failed, 1.0 s: expected 200, got 500; rolled back");
     auto const stays = play(p, "+++---");
     CHECK(line::line(stays.end, 2, stays.now) == "passed, 1.0 s; NOT rolled back: expected 200, got 500");
     auto const begun = line::step(p, {}, {.event = line::event{"manual", "", 0}}, time_point{1s});

@@ -661,6 +661,9 @@ inline std::string line(state const& s, std::size_t stage, time_point now)
             (g.now == outcome::running ? "" : " attempts");
     if (g.attempts > 0)
         out += ", " + spelled(took(g, now));
+    if (g.now == outcome::failed || g.now == outcome::timed_out)
+        if (auto const why = detail::last_line(g.tail); !why.empty())
+            out += ": " + std::string(why);
     switch (g.undone) {
     case undo::none: break;
     case undo::pending: out += "; to be rolled back"; break;
@@ -672,9 +675,6 @@ inline std::string line(state const& s, std::size_t stage, time_point now)
             out += ": " + std::string(why);
         break;
     }
-    if (g.now == outcome::failed || g.now == outcome::timed_out)
-        if (auto const why = detail::last_line(g.tail); !why.empty())
-            out += ": " + std::string(why);
     return out;
 }
 
