@@ -34,7 +34,7 @@ constexpr double no_number = std::numeric_limits<double>::quiet_NaN();
 // The least that is a judge.
 struct coin {
     struct state {
-        friend bool operator==(state const&, state const&) = default;
+        bool operator==(state const&) const = default;
     };
     using reading = bool;
     analysis::heard<state> read(state const&, bool heads) const
@@ -42,7 +42,6 @@ struct coin {
         return {.next = {}, .says = heads ? verdict::pass : verdict::fail};
     }
     verdict finish(state const&) const { return verdict::no_data; }
-    friend bool operator==(coin const&, coin const&) = default;
 };
 static_assert(analysis::Judge<coin>);
 
@@ -234,6 +233,9 @@ TEST_CASE("analysis: a run passes when all have passed, and in no other way")
             row{"five are not, and nothing was measured", two(plain), {"xxxxx", "ss"}, "no data after 245 s"},
             row{"five are not, though something was", two(plain), {"sxxxxx", "ss"},
                 "inconclusive after 306 s"},
+            row{"not even where one runs until the end and was fine so far",
+                two([](policy& p) { std::get<threshold>(p.metrics[0].judge.which).count = 0; }),
+                {"sxxxxx", "ss"}, "inconclusive after 306 s"},
             row{"what is no number is an error", two(plain), {"nnnnn", "ss"}, "no data after 245 s"},
             row{"what is old is one", two(plain), {"ooooo", "ss"}, "no data after 245 s"},
             row{"no answer is one, after 30 s", two(plain), {"ttttt", "ss"}, "no data after 390 s"},

@@ -322,21 +322,22 @@ private:
     std::array<double, 8> won_{};
 };
 
-}  // namespace detail
+/// The least value of a mixture, from below, and where it is or nearly is.
+struct valley {
+    double floor = 0;
+    double at = 0;
+};
 
-/// log E against "canary - stable <= d", d in (-1, 1), from below: short of it by at most 1e-6, and by what
-/// 64-bit floating point loses (1e-3 at 10^12 units). No more than one call in 20 takes over 20 rounds of
-/// some 100 ns each.
-[[nodiscard]] inline double log_evidence(tally const& t, double d, stakes const& s) noexcept
+/// Halving and secants on the slope, until a tangent shows that the valley is at most 1e-6 deeper.
+[[nodiscard]] inline valley find_valley(mixture const& m) noexcept
 {
-    detail::mixture const m(t, d, s);
     double low = m.lowest();
     double high = 1;
     double slope_low = 0;  // unknown: 0
     double slope_high = 0;
     auto const [middle, width] = m.start();
     double p = middle;
-    double proven = -std::numeric_limits<double>::infinity();
+    valley found{-std::numeric_limits<double>::infinity(), low + (high - low) / 2};
     for (int i = 0; i < 200; ++i) {
         if (!(p > low && p < high) || i % 4 == 3)
             p = low + (high - low) / 2;
@@ -345,9 +346,12 @@ private:
         auto const here = m.at(p);
         // Convex: nowhere below its tangent, and the valley lies downhill of here, within what is left.
         double const rest = here.slope > 0 ? p - low : high - p;
-        proven = std::max(proven, here.value - std::abs(here.slope) * rest);
-        if (here.value - proven <= 1e-6)
+        if (double const floor = here.value - std::abs(here.slope) * rest; floor > found.floor)
+            found = {floor, p};
+        if (here.value - found.floor <= 1e-6) {
+            found.at = p;
             break;
+        }
         if (here.slope > 0) {
             high = p;
             slope_high = here.slope;
@@ -360,7 +364,16 @@ private:
         else
             p = slope_high > 0 ? high - width : low + width;
     }
-    return proven;
+    return found;
+}
+
+}  // namespace detail
+
+/// log E against "canary - stable <= d", d in (-1, 1), from below: short of it by at most 1e-6, and by what
+/// 64-bit floating point loses (1e-3 at 10^12 units). Some 7 us.
+[[nodiscard]] inline double log_evidence(tally const& t, double d, stakes const& s) noexcept
+{
+    return detail::find_valley(detail::mixture(t, d, s)).floor;
 }
 
 /// An interval; what is certain: [0, 1] for rates, [-1, 1] for differences.

@@ -135,45 +135,52 @@ struct judged {
 
 namespace detail {
 
-/// Both directions of a policy's claim, laid out for one share.
-struct claim {
-    double bound = 0;  ///< canary - stable, success being what is good
-    guess as{};
-
-    explicit claim(proportion const& p) noexcept : bound(p.ask == question::better ? 0 : -p.margin)
+/// Both directions of a policy's claim. Success is what is good.
+class claim {
+public:
+    explicit claim(proportion const& p) noexcept
+        : bound(p.ask == question::better ? 0 : -p.margin),
+          higher_is_better_(p.higher_is_better),
+          effect_(p.effect.value_or(p.margin)),
+          rate_is_known_(p.expected.has_value()),
+          rate_(p.higher_is_better ? p.expected.value_or(0) : 1 - p.expected.value_or(1))
     {
-        as.effect = p.effect.value_or(p.margin);
-        as.rare_is_failure = !p.higher_is_better;
-        if (p.expected)
-            as.rate = p.higher_is_better ? *p.expected : 1 - *p.expected;
+    }
+    double bound;  ///< of canary - stable, in question
+
+    /// What there is to expect, of one split. (Made anew: gcc 12 warns of the copy of an empty optional.)
+    [[nodiscard]] guess at(double share) const noexcept
+    {
+        guess g{.rare_is_failure = !higher_is_better_, .effect = effect_, .share = share};
+        if (rate_is_known_)
+            g.rate = rate_;
+        return g;
     }
     /// Against canary - stable <= d.
-    [[nodiscard]] double more(stretch const& s, bool higher_is_better, double d) const noexcept
+    [[nodiscard]] double more(stretch const& s, double d) const noexcept
     {
-        return log_evidence(counts(s, higher_is_better), d, lay_out(at(s.share), bound));
+        return log_evidence(counts(s), d, lay_out(at(s.share), bound));
     }
     /// Against canary - stable >= d.
-    [[nodiscard]] double less(stretch const& s, bool higher_is_better, double d) const noexcept
+    [[nodiscard]] double less(stretch const& s, double d) const noexcept
     {
-        return log_evidence(
-            counts(s, higher_is_better).swapped(), -d, lay_out(at(s.share), -bound, roles::swapped));
+        return log_evidence(counts(s).swapped(), -d, lay_out(at(s.share), -bound, roles::swapped));
     }
-    [[nodiscard]] static tally counts(stretch const& s, bool higher_is_better) noexcept
+
+private:
+    [[nodiscard]] tally counts(stretch const& s) const noexcept
     {
-        auto const good = [&](sample const& arm) {
-            return static_cast<double>(higher_is_better ? arm.successes : arm.units - arm.successes);
+        auto const good = [this](sample const& arm) {
+            return static_cast<double>(higher_is_better_ ? arm.successes : arm.units - arm.successes);
         };
         return {static_cast<double>(s.canary.units), good(s.canary), static_cast<double>(s.stable.units),
             good(s.stable)};
     }
 
-private:
-    [[nodiscard]] guess at(double share) const noexcept
-    {
-        guess g = as;
-        g.share = share;
-        return g;
-    }
+    bool higher_is_better_;
+    double effect_;
+    bool rate_is_known_;
+    double rate_;
 };
 
 [[nodiscard]] inline bool is_possible(stretch const& s) noexcept
@@ -212,8 +219,8 @@ constexpr void add(sample& to, sample const& more) noexcept
     }
     detail::claim const claim(p);
     for (auto const& s : seen) {
-        j.log_pass += claim.more(s, p.higher_is_better, claim.bound);
-        j.log_fail += claim.less(s, p.higher_is_better, claim.bound);
+        j.log_pass += claim.more(s, claim.bound);
+        j.log_fail += claim.less(s, claim.bound);
     }
     auto const units = std::min(j.canary.units, j.stable.units);
     double const proof = -std::log(p.alpha);
@@ -291,10 +298,8 @@ struct answer {
         }
         return out;
     };
-    double const low =
-        edge(-1, 1, [&](stretch const& s, double d) { return claim.more(s, p.higher_is_better, d); });
-    double const high =
-        edge(1, -1, [&](stretch const& s, double d) { return claim.less(s, p.higher_is_better, d); });
+    double const low = edge(-1, 1, [&](stretch const& s, double d) { return claim.more(s, d); });
+    double const high = edge(1, -1, [&](stretch const& s, double d) { return claim.less(s, d); });
     a.difference_range = p.higher_is_better ? interval{low, high} : interval{-high, -low};
     return a;
 }

@@ -116,8 +116,7 @@ private:
         double const n1 = units * share_;
         double const n0 = units - n1;
         double const proof = -std::log(p_.alpha);
-        guess as = claim_.as;
-        as.share = share_;
+        auto const as = claim_.at(share_);
         auto const stakes = up_ ? lay_out(as, claim_.bound) : lay_out(as, -claim_.bound, roles::swapped);
         auto const proven =
             [&](double estimate) {  // moved from the truth the way that chance moves both rates
