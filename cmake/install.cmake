@@ -6,7 +6,8 @@ set(podium_config_dir ${CMAKE_INSTALL_DATADIR}/cmake/podium)
 
 foreach(component IN LISTS PODIUM_COMPONENTS)
   get_target_property(target podium::${component} ALIASED_TARGET)
-  install(TARGETS ${target} EXPORT podium-${component} FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  install(TARGETS ${target} EXPORT podium-${component} FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+    FILE_SET bodies DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
   install(EXPORT podium-${component} NAMESPACE podium:: FILE podium-${component}.cmake
     DESTINATION ${podium_config_dir})
 endforeach()
@@ -14,7 +15,7 @@ endforeach()
 configure_package_config_file(cmake/podiumConfig.cmake.in podiumConfig.cmake INSTALL_DESTINATION ${podium_config_dir})
 write_basic_package_version_file(podiumConfigVersion.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES ${PROJECT_BINARY_DIR}/podiumConfig.cmake ${PROJECT_BINARY_DIR}/podiumConfigVersion.cmake
-  cmake/dependencies.cmake DESTINATION ${podium_config_dir})
+  cmake/dependencies.cmake cmake/bodies.cmake DESTINATION ${podium_config_dir})
 # For whoever builds without CMake: the primitives, which are all that std alone gives.
 configure_file(cmake/podium.pc.in podium.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/podium.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)

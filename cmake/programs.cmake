@@ -20,6 +20,17 @@ if(PROJECT_IS_TOP_LEVEL)
   set(CMAKE_VERIFY_INTERFACE_HEADER_SETS ON)
 endif()
 
+# Links a program of podium's own with the bodies of its components, so that its units compile little.
+function(podium_link_bodies program)
+  if(asio IN_LIST ARGN)
+    podium_add_bodies(asio)
+    target_link_libraries(${program} PRIVATE podium_asio_bodies)
+  elseif(system IN_LIST ARGN OR yaml IN_LIST ARGN)
+    podium_add_bodies(system)
+    target_link_libraries(${program} PRIVATE podium_system_bodies)
+  endif()
+endfunction()
+
 # The components whose rooms the given files include, and one of them that cannot be built here, or nothing.
 function(podium_components_of out missing)
   set(used podium)

@@ -32,7 +32,7 @@ set(PODIUM_MAY_INCLUDE_net traffic probe api runtime)
 set(PODIUM_MAY_INCLUDE_cluster sim yaml store net)
 
 set(PODIUM_MAY_INCLUDE_podium ${PODIUM_PRIMITIVES})
-set(PODIUM_MAY_INCLUDE_src model)
+set(PODIUM_MAY_INCLUDE_src sim)
 
 # The component of `room`, or nothing.
 function(podium_component_of room out)

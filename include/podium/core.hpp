@@ -11,4 +11,5 @@
 #include <podium/core/random.hpp>
 #include <podium/core/result.hpp>
 #include <podium/core/saturating.hpp>
+#include <podium/core/separate.hpp>
 #include <podium/core/time.hpp>

@@ -6,5 +6,6 @@
 #include <podium/model/kinds.hpp>
 #include <podium/model/merge.hpp>
 #include <podium/model/scheme.hpp>
+#include <podium/model/shipped_codecs.hpp>
 #include <podium/model/state.hpp>
 #include <podium/model/validate.hpp>

@@ -17,6 +17,7 @@
 
 #include <podium/api/handle.hpp>
 #include <podium/api/watch.hpp>
+#include <podium/cluster/analyses.hpp>
 #include <podium/cluster/node.hpp>
 #include <podium/cluster/router.hpp>
 #include <podium/cluster/volumes.hpp>
@@ -91,132 +92,29 @@ public:
     using runtime_type = runtime::process_runtime;
     using node_type = cluster::node<runtime_type, store_type, view_type, runtime::address_range>;
     using router_type = cluster::router<view_type, store_type>;
+    using analyses_type = cluster::analyses<view_type, store_type>;
 
     basic_local(asio::any_io_executor executor, options how, model::scheme kinds = model::default_scheme(),
-        Controllers... own)
-        : executor_(executor),
-          how_(std::move(how)),
-          volumes_(how_.data_dir),
-          plane_(assembly::make(how_.control, std::move(own)...)),
-          kinds_(std::move(kinds))
-    {
-    }
+        Controllers... own);
+    ~basic_local();
     basic_local(basic_local const&) = delete;
     basic_local& operator=(basic_local const&) = delete;
 
     /// Everything is up and its namespaces exist when it completes; the nodes register by themselves. Errors:
     /// `exhausted` addresses, `unavailable` socket, `invalid` options, with their path.
-    asio::awaitable<result<void>> start()
-    {
-        for (auto const& n : how_.nodes)
-            if (auto fine = check(n); !fine)
-                co_return fine;
-        auto pool = runtime::address_pool::claim(how_.address_locks);
-        if (!pool)
-            co_return pool.error();
-        addresses_.emplace(*std::move(pool));
-        auto const prefix = addresses_->cidr().substr(0, addresses_->cidr().find('.', 4));  // "127.N"
-        api::settings served;
-        served.addresses = api::service_addresses(prefix + ".240.");
-        served.drain = how_.control.drain;
-        api_.emplace(kinds_, std::move(served));
-        if (!how_.socket.empty()) {
-            server_.emplace(executor_, [this](api::request r) { return serve(std::move(r)); });
-            if (auto listening = server_->listen(net::address::unix_socket(how_.socket)); !listening) {
-                server_.reset();
-                co_return std::move(listening).error();
-            }
-        }
-        spawn(store::drive(plane_, store_, [this](std::span<reconcile::change const> c) { absorb(c); }));
-        for (auto const* const name : {"default", "kube-system", "kube-node-lease"}) {
-            model::namespace_ ns;
-            ns.metadata.name = name;
-            ns.metadata.creation_timestamp = model::time{store::clock::now()};
-            reconcile::plan p;
-            p.create(std::move(ns));
-            (void)store_.commit(p.whole());
-        }
-        co_await caught_up();
-
-        how_.router.timeout = how_.control.router_timeout;
-        router_.emplace(executor_, plane_.view(), store_, how_.router);
-        spawn(router_->run());
-        for (std::size_t i = 0; i < how_.nodes.size(); ++i)
-            add_node(how_.nodes[i], prefix + ".255." + std::to_string(i + 1));
-        co_return result<void>{};
-    }
+    asio::awaitable<result<void>> start();
 
     /// Ends all: every pod is drained as in any voluntary change, for at most `deadline`; what runs then is
     /// stopped in its grace, at most for `deadline` again; `hurry` shortens both. Nothing is left behind.
-    asio::awaitable<void> stop(duration deadline)
-    {
-        stopping_ = true;
-        auto const until = store::clock::now() + deadline;
-        if (router_)
-            co_await end_pods(until);
-        for (auto& feed : feeds_)
-            feed->end();
-        if (server_)
-            co_await server_->stop(std::chrono::seconds(1));
-        if (router_)
-            co_await router_->stop(hurried_ ? duration::zero() : duration(std::chrono::seconds(1)));
-        std::size_t left = nodes_.size();
-        for (auto& n : nodes_)
-            asio::co_spawn(executor_, n->shell.stop(hurried_ ? duration::zero() : deadline),
-                [this, &left](std::exception_ptr failed) {
-                    --left;
-                    wake();
-                    if (failed)
-                        std::rethrow_exception(failed);
-                });
-        while (left > 0)
-            co_await changed();
-        for (auto& t : tasks_)
-            t.signal.emit(asio::cancellation_type::terminal);
-        while (running_ > 0)
-            co_await changed();
-        nodes_.clear();
-        router_.reset();
-        server_.reset();
-        addresses_.reset();
-    }
+    asio::awaitable<void> stop(duration deadline);
     /// Cuts a `stop` under way short: no more waiting for pods to end by themselves.
-    void hurry()
-    {
-        hurried_ = true;
-        wake();
-    }
+    void hurry();
 
     /// What the API answers. Sees everything that was written before, by whomever. Writes that name no
     /// revision are computed again when they meet another one.
-    asio::awaitable<api::response> call(api::request r)
-    {
-        auto answer = co_await serve(std::move(r));
-        if (auto* const response = std::get_if<api::response>(&answer))
-            co_return std::move(*response);
-        std::get<std::shared_ptr<net::api_feed>>(answer)->end();
-        co_return api::failure({errc::unsupported, "a watch is not one answer", {}, {}});
-    }
+    asio::awaitable<api::response> call(api::request r);
     /// The same, where a watch is a feed of lines.
-    asio::awaitable<net::api_answer> serve(api::request r)
-    {
-        for (int tries = 0;; ++tries) {
-            co_await caught_up();
-            auto answer = api_->handle(plane_.view(), r, store::clock::now());
-            if (auto* const response = std::get_if<api::response>(&answer))
-                co_return std::move(*response);
-            if (auto* const what = std::get_if<api::watch>(&answer))
-                co_return watch(std::move(*what));
-            auto& write = std::get<api::write>(answer);
-            if (stopping_)
-                co_return api::failure({errc::unavailable, "this cluster is shutting down", {}, {}});
-            auto const committed = store_.commit(write.what.whole());
-            bool const again = !committed.outcome && committed.outcome.error().code == errc::conflict &&
-                write.repeatable && tries < 100;
-            if (!again)
-                co_return api_->finish(write, committed);
-        }
-    }
+    asio::awaitable<net::api_answer> serve(api::request r);
 
     /// Sees every change after the view shows it; one observer, an empty one ends it.
     void on_change(std::function<void(std::span<reconcile::change const>)> observer)
@@ -224,13 +122,7 @@ public:
         observer_ = std::move(observer);
     }
     /// Completes when the view has changed, or after `most`.
-    asio::awaitable<void> changed(duration most = std::chrono::seconds(1))
-    {
-        auto timer = std::make_shared<asio::steady_timer>(executor_);
-        timer->expires_after(most);
-        waiting_.push_back(timer);
-        co_await timer->async_wait(asio::as_tuple(asio::use_awaitable));
-    }
+    asio::awaitable<void> changed(duration most = std::chrono::seconds(1));
 
     [[nodiscard]] view_type const& view() const noexcept { return plane_.view(); }
     [[nodiscard]] plane_type& plane() noexcept { return plane_; }
@@ -253,20 +145,8 @@ public:
         return nullptr;
     }
     /// The machine is lost: silent, and its processes are dead. False: no such node.
-    bool fail_node(std::string_view name)
-    {
-        auto* const n = node(name);
-        if (n)
-            n->fail();
-        return n != nullptr;
-    }
-    bool recover_node(std::string_view name)
-    {
-        auto* const n = node(name);
-        if (n)
-            n->revive();
-        return n != nullptr;
-    }
+    bool fail_node(std::string_view name);
+    bool recover_node(std::string_view name);
 
 private:
     struct machine {
@@ -343,6 +223,8 @@ private:
     {
         if (router_)
             router_->absorb(changes);
+        if (analyses_)
+            analyses_->absorb(changes);
         for (auto& n : nodes_)
             n->shell.absorb(changes);
         std::erase_if(watches_, [&](watching& w) { return !w.feed->push(w.what.events(changes)); });
@@ -437,6 +319,7 @@ private:
     std::optional<api::server> api_{};
     std::optional<runtime::address_pool> addresses_{};
     std::optional<router_type> router_{};
+    std::optional<analyses_type> analyses_{};
     std::vector<std::unique_ptr<machine>> nodes_{};
     std::optional<net::api_server> server_{};
     std::list<task> tasks_{};
@@ -450,6 +333,172 @@ private:
     bool hurried_ = false;
 };
 
+// Not inline: another unit may have these (see <podium/cluster/src.hpp>).
+
+template<class Indices, class... Controllers>
+basic_local<Indices, Controllers...>::basic_local(
+    asio::any_io_executor executor, options how, model::scheme kinds, Controllers... own)
+    : executor_(executor),
+      how_(std::move(how)),
+      volumes_(how_.data_dir),
+      plane_(assembly::make(how_.control, std::move(own)...)),
+      kinds_(std::move(kinds))
+{
+}
+
+template<class Indices, class... Controllers>
+basic_local<Indices, Controllers...>::~basic_local() = default;
+
+template<class Indices, class... Controllers>
+asio::awaitable<result<void>> basic_local<Indices, Controllers...>::start()
+{
+    for (auto const& n : how_.nodes)
+        if (auto fine = check(n); !fine)
+            co_return fine;
+    auto pool = runtime::address_pool::claim(how_.address_locks);
+    if (!pool)
+        co_return pool.error();
+    addresses_.emplace(*std::move(pool));
+    auto const prefix = addresses_->cidr().substr(0, addresses_->cidr().find('.', 4));  // "127.N"
+    api::settings served;
+    served.addresses = api::service_addresses(prefix + ".240.");
+    served.drain = how_.control.drain;
+    api_.emplace(kinds_, std::move(served));
+    if (!how_.socket.empty()) {
+        server_.emplace(executor_, [this](api::request r) { return serve(std::move(r)); });
+        if (auto listening = server_->listen(net::address::unix_socket(how_.socket)); !listening) {
+            server_.reset();
+            co_return std::move(listening).error();
+        }
+    }
+    spawn(store::drive(plane_, store_, [this](std::span<reconcile::change const> c) { absorb(c); }));
+    for (auto const* const name : {"default", "kube-system", "kube-node-lease"}) {
+        model::namespace_ ns;
+        ns.metadata.name = name;
+        ns.metadata.creation_timestamp = model::time{store::clock::now()};
+        reconcile::plan p;
+        p.create(std::move(ns));
+        (void)store_.commit(p.whole());
+    }
+    co_await caught_up();
+
+    how_.router.timeout = how_.control.router_timeout;
+    router_.emplace(executor_, plane_.view(), store_, how_.router);
+    spawn(router_->run());
+    analyses_.emplace(executor_, plane_.view(), store_, [this] { return traffic(); });
+    spawn(analyses_->run());
+    for (std::size_t i = 0; i < how_.nodes.size(); ++i)
+        add_node(how_.nodes[i], prefix + ".255." + std::to_string(i + 1));
+    co_return result<void>{};
+}
+
+template<class Indices, class... Controllers>
+asio::awaitable<void> basic_local<Indices, Controllers...>::stop(duration deadline)
+{
+    stopping_ = true;
+    auto const until = store::clock::now() + deadline;
+    if (router_)
+        co_await end_pods(until);
+    for (auto& feed : feeds_)
+        feed->end();
+    if (server_)
+        co_await server_->stop(std::chrono::seconds(1));
+    if (router_)
+        co_await router_->stop(hurried_ ? duration::zero() : duration(std::chrono::seconds(1)));
+    std::size_t left = nodes_.size();
+    for (auto& n : nodes_)
+        asio::co_spawn(executor_, n->shell.stop(hurried_ ? duration::zero() : deadline),
+            [this, &left](std::exception_ptr failed) {
+                --left;
+                wake();
+                if (failed)
+                    std::rethrow_exception(failed);
+            });
+    while (left > 0)
+        co_await changed();
+    for (auto& t : tasks_)
+        t.signal.emit(asio::cancellation_type::terminal);
+    while (running_ > 0)
+        co_await changed();
+    nodes_.clear();
+    analyses_.reset();
+    router_.reset();
+    server_.reset();
+    addresses_.reset();
+}
+
+template<class Indices, class... Controllers>
+void basic_local<Indices, Controllers...>::hurry()
+{
+    hurried_ = true;
+    wake();
+}
+
+template<class Indices, class... Controllers>
+asio::awaitable<api::response> basic_local<Indices, Controllers...>::call(api::request r)
+{
+    auto answer = co_await serve(std::move(r));
+    if (auto* const response = std::get_if<api::response>(&answer))
+        co_return std::move(*response);
+    std::get<std::shared_ptr<net::api_feed>>(answer)->end();
+    co_return api::failure({errc::unsupported, "a watch is not one answer", {}, {}});
+}
+
+template<class Indices, class... Controllers>
+asio::awaitable<net::api_answer> basic_local<Indices, Controllers...>::serve(api::request r)
+{
+    for (int tries = 0;; ++tries) {
+        co_await caught_up();
+        auto answer = api_->handle(plane_.view(), r, store::clock::now());
+        if (auto* const response = std::get_if<api::response>(&answer))
+            co_return std::move(*response);
+        if (auto* const what = std::get_if<api::watch>(&answer))
+            co_return watch(std::move(*what));
+        auto& write = std::get<api::write>(answer);
+        if (stopping_)
+            co_return api::failure({errc::unavailable, "this cluster is shutting down", {}, {}});
+        auto const committed = store_.commit(write.what.whole());
+        bool const again = !committed.outcome && committed.outcome.error().code == errc::conflict &&
+            write.repeatable && tries < 100;
+        if (!again)
+            co_return api_->finish(write, committed);
+    }
+}
+
+template<class Indices, class... Controllers>
+asio::awaitable<void> basic_local<Indices, Controllers...>::changed(duration most)
+{
+    auto timer = std::make_shared<asio::steady_timer>(executor_);
+    timer->expires_after(most);
+    waiting_.push_back(timer);
+    co_await timer->async_wait(asio::as_tuple(asio::use_awaitable));
+}
+
+template<class Indices, class... Controllers>
+bool basic_local<Indices, Controllers...>::fail_node(std::string_view name)
+{
+    auto* const n = node(name);
+    if (n)
+        n->fail();
+    return n != nullptr;
+}
+
+template<class Indices, class... Controllers>
+bool basic_local<Indices, Controllers...>::recover_node(std::string_view name)
+{
+    auto* const n = node(name);
+    if (n)
+        n->revive();
+    return n != nullptr;
+}
+
 using local = basic_local<reconcile::types<>>;
+
+// Compiled once by <podium/cluster/src.hpp>.
+#if defined(PODIUM_CLUSTER_SOURCE)
+template class basic_local<reconcile::types<>>;
+#elif defined(PODIUM_SEPARATE_COMPILATION)
+extern template class basic_local<reconcile::types<>>;
+#endif
 
 }  // namespace podium::v0::cluster

@@ -15,8 +15,10 @@
 #include <podium/controllers/garbage_collector.hpp>
 #include <podium/controllers/node_lifecycle.hpp>
 #include <podium/controllers/replica_sets.hpp>
+#include <podium/controllers/rollouts.hpp>
 #include <podium/controllers/scheduler.hpp>
 #include <podium/controllers/stateful_sets.hpp>
+#include <podium/core/separate.hpp>
 #include <podium/reconcile/plane.hpp>
 
 #include <cstddef>
@@ -41,12 +43,14 @@ struct basic_control_plane;
 template<class... Index, class... More>
 struct basic_control_plane<reconcile::types<Index...>, More...> {
     using view = reconcile::view<pods_by_node, draining_pods, placement, Index...>;
-    using plane = reconcile::plane<view, deployments, replica_sets, stateful_sets, claims, scheduler,
-        endpoints, drains, node_lifecycle, garbage_collector, event_cleaner, More...>;
+    using plane = reconcile::plane<view, deployments, rollouts, replica_sets, stateful_sets, claims,
+        scheduler, endpoints, drains, node_lifecycle, garbage_collector, event_cleaner, More...>;
 
     [[nodiscard]] static plane make(settings const& s, More... more)
     {
         deployments d;
+        rollouts ro;
+        ro.router_timeout = s.router_timeout;
         replica_sets r;
         r.drain = s.drain;
         stateful_sets st;
@@ -63,10 +67,37 @@ struct basic_control_plane<reconcile::types<Index...>, More...> {
         g.drain = s.drain;
         event_cleaner e;
         e.keep = s.keep_events;
-        return plane(d, r, st, claims{}, sched, endpoints{}, dr, n, g, e, std::move(more)..., s.max_writes);
+        return plane(
+            d, ro, r, st, claims{}, sched, endpoints{}, dr, n, g, e, std::move(more)..., s.max_writes);
     }
 };
 
 using control_plane = basic_control_plane<reconcile::types<>>;
 
 }  // namespace podium::v0::controllers
+
+// With these a unit compiles no shipped controller, in whatever plane over the default view it stands.
+#ifdef PODIUM_TEMPLATE
+namespace podium::inline v0::reconcile {
+PODIUM_TEMPLATE class view<controllers::pods_by_node, controllers::draining_pods, controllers::placement>;
+namespace detail {
+#define PODIUM_CONTROLLER(type_name)                                                                         \
+    PODIUM_TEMPLATE plan reconcile_one(                                                                      \
+        controllers::type_name const&, controllers::control_plane::view const&, key const&, time_point);     \
+    PODIUM_TEMPLATE void touch_one(controllers::type_name const&, controllers::control_plane::view const&,   \
+        object_transition const&, add_for const&);
+PODIUM_CONTROLLER(claims)
+PODIUM_CONTROLLER(deployments)
+PODIUM_CONTROLLER(drains)
+PODIUM_CONTROLLER(endpoints)
+PODIUM_CONTROLLER(event_cleaner)
+PODIUM_CONTROLLER(garbage_collector)
+PODIUM_CONTROLLER(node_lifecycle)
+PODIUM_CONTROLLER(replica_sets)
+PODIUM_CONTROLLER(rollouts)
+PODIUM_CONTROLLER(scheduler)
+PODIUM_CONTROLLER(stateful_sets)
+#undef PODIUM_CONTROLLER
+}  // namespace detail
+}  // namespace podium::v0::reconcile
+#endif

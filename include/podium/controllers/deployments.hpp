@@ -9,9 +9,9 @@
 
 #include <podium/controllers/events.hpp>
 #include <podium/controllers/pods.hpp>
-#include <podium/model/codec.hpp>
 #include <podium/model/deployment.hpp>
 #include <podium/model/replica_set.hpp>
+#include <podium/model/shipped_codecs.hpp>
 #include <podium/reconcile/plan.hpp>
 #include <podium/rollout/deployment.hpp>
 

@@ -785,21 +785,7 @@ struct codec_for<T> : codec_base<T, codec_for<T>> {
         return {member_table<D>()...};
     }
 
-    static struct_codec const& type()
-    {
-        static constexpr auto members =
-            members_of(describe::describe_members < T, describe::mod_public | describe::mod_inherited > {});
-        static T const initial{};
-        static struct_codec const it = [] {
-            struct_codec s{members, {}, {}, &initial};
-            if constexpr (NamedKind<T>) {
-                s.kind = T::kind;
-                s.api_version = T::api_version;
-            }
-            return s;
-        }();
-        return it;
-    }
+    static struct_codec const& type();
 
     static void read(json const& j, T& out, place const& at, findings& d)
     {
@@ -807,6 +793,25 @@ struct codec_for<T> : codec_base<T, codec_for<T>> {
     }
     static void write(T const& v, sink& to) { encode_struct(type(), &v, to); }
 };
+
+/// From here everything below a struct is compiled. Not inline, so that another unit may have it.
+template<DescribedStruct T>
+requires(!Textual<T>)
+struct_codec const& codec_for<T>::type()
+{
+    static constexpr auto members =
+        members_of(describe::describe_members < T, describe::mod_public | describe::mod_inherited > {});
+    static T const initial{};
+    static struct_codec const it = [] {
+        struct_codec s{members, {}, {}, &initial};
+        if constexpr (NamedKind<T>) {
+            s.kind = T::kind;
+            s.api_version = T::api_version;
+        }
+        return s;
+    }();
+    return it;
+}
 
 }  // namespace detail
 

@@ -20,6 +20,7 @@
 #include <podium/model/codec.hpp>
 #include <podium/model/defaults.hpp>
 #include <podium/model/kinds.hpp>
+#include <podium/model/shipped_codecs.hpp>
 #include <podium/model/validate.hpp>
 #include <podium/reconcile/object.hpp>
 

@@ -96,6 +96,80 @@ struct std::hash<podium::reconcile::work_item> {
 
 namespace podium::inline v0::reconcile {
 
+namespace detail {
+
+/// Where a controller's dirty keys go.
+struct add_for {
+    work_queue<work_item>& queue;
+    std::size_t controller = 0;
+    void operator()(key k) const { queue.add({controller, std::move(k)}); }
+};
+
+// What a controller does is compiled once for each view, whatever other controllers there are. Neither is
+// inline: another unit may have the body (see <podium/src.hpp>).
+template<class C, class View>
+[[nodiscard]] plan reconcile_one(C const& controller, View const& view, key const& which, time_point now)
+{
+    return controller.reconcile(view, which, now);
+}
+
+template<class K>
+constexpr bool is_namespaced()
+{
+    if constexpr (requires { K::namespaced; })
+        return K::namespaced;
+    else
+        return true;
+}
+
+template<class Primary, class... K>
+void touch_owners(object_transition const& x, add_for const& add, types<K...>)
+{
+    if (!((x.kind() == &kind_of<K>) || ...))
+        return;
+    struct context {
+        add_for const& add;
+        std::string_view namespace_;
+    };
+    auto const visit = [](void* v, std::string_view kind, std::string_view name, std::string_view) {
+        if (kind == Primary::kind) {
+            auto& c = *static_cast<context*>(v);
+            c.add(key_for<Primary>(c.namespace_, name));
+        }
+    };
+    auto const of = [&](object const& o) {
+        context c{add, is_namespaced<Primary>() ? o.namespace_() : std::string_view{}};
+        o.kind->each_owner(o.data.get(), &c, visit);
+    };
+    if (x.after)
+        of(x.after);
+    if (x.before && !(x.after && x.kind()->same_links(x.before.data.get(), x.after.data.get())))
+        of(x.before);
+}
+template<class C, class View, class... K>
+void touch_watched(
+    C const& controller, View const& view, object_transition const& x, add_for const& add, types<K...>)
+{
+    (void)((x.kind() == &kind_of<K> ? (controller.touched(view, x.template as<K>(), add), true) : false) ||
+        ...);
+}
+/// The keys that a change makes dirty for this controller.
+template<class C, class View>
+void touch_one(C const& controller, View const& view, object_transition const& x, add_for const& add)
+{
+    if constexpr (requires { typename C::primary; })
+        if (x.kind() == &kind_of<typename C::primary>)
+            add(x.any().which());
+    if constexpr (requires { typename C::owns; })
+        touch_owners<typename C::primary>(x, add, typename C::owns{});
+    if constexpr (requires { typename C::watches; })
+        touch_watched(controller, view, x, add, typename C::watches{});
+    else if constexpr (requires { controller.touched(view, x, add); })
+        controller.touched(view, x, add);
+}
+
+}  // namespace detail
+
 /// Unsynchronised: one strand drives it.
 template<class View, class... C>
 requires(Controller<C, View> && ...)
@@ -298,8 +372,9 @@ private:
     plan reconcile(work_item const& item, time_point now, std::index_sequence<I...>)
     {
         plan p;
-        (void)((item.controller == I ? (p = std::get<I>(controllers_).reconcile(view_, item.which, now), true)
-                                     : false) ||
+        (void)((item.controller == I
+                       ? (p = detail::reconcile_one(std::get<I>(controllers_), view_, item.which, now), true)
+                       : false) ||
             ...);
         return p;
     }
@@ -393,62 +468,7 @@ private:
     template<std::size_t... I>
     void touch_all(object_transition const& x, std::index_sequence<I...>)
     {
-        (touch<I>(x), ...);
-    }
-    template<std::size_t I>
-    void touch(object_transition const& x)
-    {
-        using controller = std::tuple_element_t<I, std::tuple<C...>>;
-        if constexpr (requires { typename controller::primary; })
-            if (x.kind() == &kind_of<typename controller::primary>)
-                queue_.add({I, x.any().which()});
-        if constexpr (requires { typename controller::owns; })
-            touch_owners<I, typename controller::primary>(x, typename controller::owns{});
-        if constexpr (requires { typename controller::watches; })
-            touch_watched<I>(x, typename controller::watches{});
-        else if constexpr (requires(controller const& c) { c.touched(view_, x, [](key) {}); })
-            std::get<I>(controllers_).touched(view_, x, [this](key k) { queue_.add({I, std::move(k)}); });
-    }
-    template<std::size_t I, class Primary, class... K>
-    void touch_owners(object_transition const& x, types<K...>)
-    {
-        if (!((x.kind() == &kind_of<K>) || ...))
-            return;
-        struct context {
-            plane& self;
-            std::string_view namespace_;
-        };
-        auto const visit = [](void* v, std::string_view kind, std::string_view name, std::string_view) {
-            if (kind == Primary::kind) {
-                auto& c = *static_cast<context*>(v);
-                c.self.queue_.add({I, key_for<Primary>(c.namespace_, name)});
-            }
-        };
-        auto const of = [&](object const& o) {
-            context c{*this, is_namespaced<Primary>() ? o.namespace_() : std::string_view{}};
-            o.kind->each_owner(o.data.get(), &c, visit);
-        };
-        if (x.after)
-            of(x.after);
-        if (x.before && !(x.after && x.kind()->same_links(x.before.data.get(), x.after.data.get())))
-            of(x.before);
-    }
-    template<class K>
-    static constexpr bool is_namespaced()
-    {
-        if constexpr (requires { K::namespaced; })
-            return K::namespaced;
-        else
-            return true;
-    }
-    template<std::size_t I, class... K>
-    void touch_watched(object_transition const& x, types<K...>)
-    {
-        auto const add = [this](key k) { queue_.add({I, std::move(k)}); };
-        (void)((x.kind() == &kind_of<K>
-                       ? (std::get<I>(controllers_).touched(view_, x.template as<K>(), add), true)
-                       : false) ||
-            ...);
+        (detail::touch_one(std::get<I>(controllers_), view_, x, {queue_, I}), ...);
     }
 
     View view_;

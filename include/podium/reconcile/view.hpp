@@ -283,48 +283,7 @@ public:
     }
 
     /// Takes in one change at `now` (it becomes the version's `seen`). The caller hands on whole revisions.
-    object_transition apply(change const& c, time_point now)
-    {
-        auto& t = table_for(*c.object.kind);
-        object_transition out;
-        auto const name = detail::name_ref{c.object.namespace_(), c.object.name()};
-        auto it = t.places.find(name);
-        if (it != t.places.end())
-            out.before = it->second->now;
-        if (c.deleted) {
-            if (it != t.places.end()) {
-                t.link(*it->second, false);
-                t.all.erase(it->second.get());
-                t.places.erase(it);
-            }
-        } else if (it == t.places.end()) {
-            auto p = std::make_unique<detail::place>(detail::place{c.object});
-            p->now.seen = now;
-            t.all.insert(p.get());
-            t.link(*p, true);
-            t.places.emplace(name, std::move(p));
-        } else {
-            auto& p = *it->second;
-            bool const same = t.kind->same_links(p.now.data.get(), c.object.data.get());
-            if (!same)
-                t.link(p, false);
-            auto node = t.places.extract(it);
-            node.key() = name;  // views the new version from now on
-            p.now = c.object;
-            p.now.seen = now;
-            if (!same)
-                t.link(p, true);
-            t.places.insert(std::move(node));
-        }
-        if (!c.deleted) {
-            out.after = c.object;
-            out.after.seen = now;
-        }
-        at_ = c.at;
-        std::apply([&](auto&... i) { (fold(i, out), ...); }, index_);
-        return out;
-    }
-
+    object_transition apply(change const& c, time_point now);
     /// Nothing else has changed up to `at`: said after the difference to a snapshot was applied.
     void reached(revision at) noexcept { at_ = std::max(at_, at); }
 
@@ -398,5 +357,49 @@ private:
     std::tuple<Index...> index_;
     revision at_{};
 };
+
+// Not inline: with it another unit may have what the indices do with a change (see <podium/src.hpp>).
+template<class... Index>
+object_transition view<Index...>::apply(change const& c, time_point now)
+{
+    auto& t = table_for(*c.object.kind);
+    object_transition out;
+    auto const name = detail::name_ref{c.object.namespace_(), c.object.name()};
+    auto it = t.places.find(name);
+    if (it != t.places.end())
+        out.before = it->second->now;
+    if (c.deleted) {
+        if (it != t.places.end()) {
+            t.link(*it->second, false);
+            t.all.erase(it->second.get());
+            t.places.erase(it);
+        }
+    } else if (it == t.places.end()) {
+        auto p = std::make_unique<detail::place>(detail::place{c.object});
+        p->now.seen = now;
+        t.all.insert(p.get());
+        t.link(*p, true);
+        t.places.emplace(name, std::move(p));
+    } else {
+        auto& p = *it->second;
+        bool const same = t.kind->same_links(p.now.data.get(), c.object.data.get());
+        if (!same)
+            t.link(p, false);
+        auto node = t.places.extract(it);
+        node.key() = name;  // views the new version from now on
+        p.now = c.object;
+        p.now.seen = now;
+        if (!same)
+            t.link(p, true);
+        t.places.insert(std::move(node));
+    }
+    if (!c.deleted) {
+        out.after = c.object;
+        out.after.seen = now;
+    }
+    at_ = c.at;
+    std::apply([&](auto&... i) { (fold(i, out), ...); }, index_);
+    return out;
+}
 
 }  // namespace podium::v0::reconcile

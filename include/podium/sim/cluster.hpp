@@ -13,6 +13,7 @@
 #include <podium/agent/node.hpp>
 #include <podium/controllers/control_plane.hpp>
 #include <podium/core/random.hpp>
+#include <podium/core/separate.hpp>
 #include <podium/model/codec.hpp>
 #include <podium/reconcile/memory_store.hpp>
 #include <podium/reconcile/plane.hpp>
@@ -67,12 +68,8 @@ public:
     using assembly = controllers::basic_control_plane<Indices, Controllers...>;
     using plane_type = typename assembly::plane;
 
-    explicit basic_cluster(settings s = {}, Controllers... own)
-        : how_(std::move(s)),
-          random_(how_.seed),
-          plane_(assembly::make(how_.control, std::move(own)...))
-    {
-    }
+    explicit basic_cluster(settings s = {}, Controllers... own);
+    ~basic_cluster();
     basic_cluster(basic_cluster const&) = delete;
     basic_cluster& operator=(basic_cluster const&) = delete;
 
@@ -85,34 +82,11 @@ public:
     /// Called with a line for each change that was committed and each action that was carried out.
     void trace_to(std::function<void(std::string_view)> sink) { trace_ = std::move(sink); }
 
-    void add_nodes(std::size_t count)
-    {
-        for (std::size_t i = 0; i < count; ++i) {
-            machines_.push_back(std::make_unique<machine>());
-            auto& m = *machines_.back();
-            m.self.name = "node-" + padded(machines_.size() - 1);
-            m.self.host_ip = "127.0.0.1";
-            m.self.capacity = {{"cpu", quantity::parse(how_.cpu).value()},
-                {"memory", quantity::parse(how_.memory).value()},
-                {"pods", quantity::parse(how_.pods).value()}};
-            by_name_.emplace(m.self.name, machines_.size() - 1);
-            start(machines_.size() - 1);
-        }
-    }
+    void add_nodes(std::size_t count);
     /// The machine dies: its agent says nothing more and its containers are gone.
-    void fail_node(std::string const& name)
-    {
-        auto& m = *machines_.at(by_name_.at(name));
-        m.agent.reset();
-        ++m.boot;  // what was on its way from it never arrives
-    }
+    void fail_node(std::string const& name);
     /// It comes back, with nothing running.
-    void recover_node(std::string const& name)
-    {
-        auto const i = by_name_.at(name);
-        if (!machines_.at(i)->agent)
-            start(i);
-    }
+    void recover_node(std::string const& name);
 
     template<class K>
     [[nodiscard]] reconcile::handle<K> get(std::string_view namespace_, std::string_view name) const
@@ -143,18 +117,7 @@ public:
     }
 
     void run_for(duration d) { run_until(now_ + d); }
-    void run_until(time_point end)
-    {
-        for (;;) {
-            settle();
-            auto const at = next_event();
-            if (at > end)
-                break;
-            now_ = std::max(now_, at);
-            deliver();
-        }
-        now_ = std::max(now_, end);
-    }
+    void run_until(time_point end);
     /// Until `done()` or `patience` has passed; answers whether it came.
     template<class Done>
     bool run_while_waiting_for(Done const& done, duration patience)
@@ -240,50 +203,7 @@ private:
     }
 
     /// Everything that happens at this instant.
-    void settle()
-    {
-        for (bool busy = true; busy;) {
-            busy = false;
-            for (;;) {
-                auto const news = store_.changes(plane_.view().at(), 10'000);
-                if (news && news->empty())
-                    break;
-                if (!news) {  // whoever put more than the history holds
-                    plane_.resync(store_.snapshot(), now_);
-                    for (std::size_t i = 0; i < machines_.size(); ++i)
-                        if (machines_[i]->agent)
-                            machines_[i]->agent->adopt(plane_.view(), now_), touch(i);
-                    continue;
-                }
-                plane_.absorb(*news, now_);
-                for (auto const& c : *news) {
-                    if (trace_)
-                        trace_change(c);
-                    auto const to = by_name_.find(agent_type::destination(c));
-                    if (to != by_name_.end() && machines_[to->second]->agent &&
-                        machines_[to->second]->agent->observe(c, now_))
-                        touch(to->second);
-                }
-            }
-            // Few enough writes at a time that the store's history still holds them when they are read.
-            auto const most = written_ + 20'000;
-            while (auto r = plane_.next(now_)) {
-                busy = true;
-                plane_.done(r->ticket, commit(r->what), now_);
-                if (written_ >= most)
-                    break;
-            }
-            std::size_t stepped = 0;
-            for (; stepped < dirty_.size() && written_ < most; ++stepped) {
-                busy = true;
-                auto const i = dirty_[stepped];
-                machines_[i]->dirty = false;
-                if (machines_[i]->agent)
-                    step(i);
-            }
-            dirty_.erase(dirty_.begin(), dirty_.begin() + static_cast<std::ptrdiff_t>(stepped));
-        }
-    }
+    void settle();
     reconcile::committed commit(reconcile::transaction const& t)
     {
         if (unlucky(how_.faults.refused_commits))
@@ -342,26 +262,8 @@ private:
         }
     }
 
-    [[nodiscard]] time_point next_event() const
-    {
-        auto at = plane_.wake_at().value_or(never);
-        if (!events_.empty())
-            at = std::min(at, events_.top().at);
-        return at;
-    }
-    void deliver()
-    {
-        while (!events_.empty() && events_.top().at <= now_) {
-            auto const e = events_.top();
-            events_.pop();
-            auto& m = *machines_[e.node];
-            if (!m.agent || e.boot != m.boot)
-                continue;
-            if (e.seen)
-                m.agent->observe(e.pod, *e.seen);
-            touch(e.node);
-        }
-    }
+    [[nodiscard]] time_point next_event() const;
+    void deliver();
 
     void trace_change(reconcile::change const& c)
     {
@@ -391,6 +293,138 @@ private:
     std::function<void(std::string_view)> trace_{};
 };
 
+// Not inline: another unit may have these (see <podium/src.hpp>).
+
+template<class Indices, class... Controllers>
+basic_cluster<Indices, Controllers...>::basic_cluster(settings s, Controllers... own)
+    : how_(std::move(s)),
+      random_(how_.seed),
+      plane_(assembly::make(how_.control, std::move(own)...))
+{
+}
+
+template<class Indices, class... Controllers>
+basic_cluster<Indices, Controllers...>::~basic_cluster() = default;
+
+template<class Indices, class... Controllers>
+void basic_cluster<Indices, Controllers...>::add_nodes(std::size_t count)
+{
+    for (std::size_t i = 0; i < count; ++i) {
+        machines_.push_back(std::make_unique<machine>());
+        auto& m = *machines_.back();
+        m.self.name = "node-" + padded(machines_.size() - 1);
+        m.self.host_ip = "127.0.0.1";
+        m.self.capacity = {{"cpu", quantity::parse(how_.cpu).value()},
+            {"memory", quantity::parse(how_.memory).value()}, {"pods", quantity::parse(how_.pods).value()}};
+        by_name_.emplace(m.self.name, machines_.size() - 1);
+        start(machines_.size() - 1);
+    }
+}
+
+template<class Indices, class... Controllers>
+void basic_cluster<Indices, Controllers...>::fail_node(std::string const& name)
+{
+    auto& m = *machines_.at(by_name_.at(name));
+    m.agent.reset();
+    ++m.boot;  // what was on its way from it never arrives
+}
+
+template<class Indices, class... Controllers>
+void basic_cluster<Indices, Controllers...>::recover_node(std::string const& name)
+{
+    auto const i = by_name_.at(name);
+    if (!machines_.at(i)->agent)
+        start(i);
+}
+
+template<class Indices, class... Controllers>
+void basic_cluster<Indices, Controllers...>::run_until(time_point end)
+{
+    for (;;) {
+        settle();
+        auto const at = next_event();
+        if (at > end)
+            break;
+        now_ = std::max(now_, at);
+        deliver();
+    }
+    now_ = std::max(now_, end);
+}
+
+template<class Indices, class... Controllers>
+void basic_cluster<Indices, Controllers...>::settle()
+{
+    for (bool busy = true; busy;) {
+        busy = false;
+        for (;;) {
+            auto const news = store_.changes(plane_.view().at(), 10'000);
+            if (news && news->empty())
+                break;
+            if (!news) {  // whoever put more than the history holds
+                plane_.resync(store_.snapshot(), now_);
+                for (std::size_t i = 0; i < machines_.size(); ++i)
+                    if (machines_[i]->agent)
+                        machines_[i]->agent->adopt(plane_.view(), now_), touch(i);
+                continue;
+            }
+            plane_.absorb(*news, now_);
+            for (auto const& c : *news) {
+                if (trace_)
+                    trace_change(c);
+                auto const to = by_name_.find(agent_type::destination(c));
+                if (to != by_name_.end() && machines_[to->second]->agent &&
+                    machines_[to->second]->agent->observe(c, now_))
+                    touch(to->second);
+            }
+        }
+        // Few enough writes at a time that the store's history still holds them when they are read.
+        auto const most = written_ + 20'000;
+        while (auto r = plane_.next(now_)) {
+            busy = true;
+            plane_.done(r->ticket, commit(r->what), now_);
+            if (written_ >= most)
+                break;
+        }
+        std::size_t stepped = 0;
+        for (; stepped < dirty_.size() && written_ < most; ++stepped) {
+            busy = true;
+            auto const i = dirty_[stepped];
+            machines_[i]->dirty = false;
+            if (machines_[i]->agent)
+                step(i);
+        }
+        dirty_.erase(dirty_.begin(), dirty_.begin() + static_cast<std::ptrdiff_t>(stepped));
+    }
+}
+
+template<class Indices, class... Controllers>
+time_point basic_cluster<Indices, Controllers...>::next_event() const
+{
+    auto at = plane_.wake_at().value_or(never);
+    if (!events_.empty())
+        at = std::min(at, events_.top().at);
+    return at;
+}
+
+template<class Indices, class... Controllers>
+void basic_cluster<Indices, Controllers...>::deliver()
+{
+    while (!events_.empty() && events_.top().at <= now_) {
+        auto const e = events_.top();
+        events_.pop();
+        auto& m = *machines_[e.node];
+        if (!m.agent || e.boot != m.boot)
+            continue;
+        if (e.seen)
+            m.agent->observe(e.pod, *e.seen);
+        touch(e.node);
+    }
+}
+
 using cluster = basic_cluster<reconcile::types<>>;
+
+#ifdef PODIUM_TEMPLATE
+PODIUM_TEMPLATE class basic_cluster<reconcile::types<>>;
+#endif
 
 }  // namespace podium::v0::sim
