@@ -4,6 +4,7 @@
 packages_to_build="cmake ninja-build g++ libboost1.81-dev nlohmann-json3-dev libyaml-cpp-dev"
 packages_to_test="doctest-dev clang-19 libclang-rt-19-dev pkg-config python3-venv"
 packages_to_bench="libbenchmark-dev"
+packages_to_compare="haproxy nginx-light"
 
 # Installs those of the named packages that are not there; says nothing when all are.
 install_missing() {
