@@ -1,9 +1,18 @@
 #pragma once
 /// The room `rollout`: from one template to the next, without anyone noticing.
+#include <podium/rollout/analysis.hpp>
 #include <podium/rollout/availability.hpp>
+#include <podium/rollout/blue_green.hpp>
+#include <podium/rollout/canary.hpp>
 #include <podium/rollout/deployment.hpp>
+#include <podium/rollout/evidence.hpp>
 #include <podium/rollout/fenceposts.hpp>
 #include <podium/rollout/history.hpp>
+#include <podium/rollout/latency.hpp>
+#include <podium/rollout/pipeline.hpp>
+#include <podium/rollout/proportion.hpp>
+#include <podium/rollout/release.hpp>
+#include <podium/rollout/sample_size.hpp>
 #include <podium/rollout/stateful_set.hpp>
 #include <podium/rollout/status.hpp>
 #include <podium/rollout/verdict.hpp>
