@@ -290,6 +290,10 @@ private:
             reconcile::plan p;
             for (auto const d : plane_.view().template all<model::deployment>())
                 p.remove(d);
+            for (auto const r : plane_.view().template all<model::rollout>())
+                p.remove(r);
+            for (auto const a : plane_.view().template all<model::analysis_run>())
+                p.remove(a);
             for (auto const r : plane_.view().template all<model::replica_set>())
                 p.remove(r);
             for (auto const s : plane_.view().template all<model::stateful_set>())
