@@ -757,6 +757,11 @@ struct codec_for<std::map<std::string, T>>
     }
 };
 
+/// A struct's table; from here everything below the struct is compiled. Not inline, so that another unit may
+/// have it, and no member of the codec: g++ 12 calls one that stands elsewhere undefined.
+template<class T>
+struct_codec const& table_of();
+
 template<DescribedStruct T>
 requires(!Textual<T>)
 struct codec_for<T> : codec_base<T, codec_for<T>> {
@@ -785,22 +790,18 @@ struct codec_for<T> : codec_base<T, codec_for<T>> {
         return {member_table<D>()...};
     }
 
-    static struct_codec const& type();
-
     static void read(json const& j, T& out, place const& at, findings& d)
     {
-        decode_struct(type(), j, &out, at, d);
+        decode_struct(table_of<T>(), j, &out, at, d);
     }
-    static void write(T const& v, sink& to) { encode_struct(type(), &v, to); }
+    static void write(T const& v, sink& to) { encode_struct(table_of<T>(), &v, to); }
 };
 
-/// From here everything below a struct is compiled. Not inline, so that another unit may have it.
-template<DescribedStruct T>
-requires(!Textual<T>)
-struct_codec const& codec_for<T>::type()
+template<class T>
+struct_codec const& table_of()
 {
-    static constexpr auto members =
-        members_of(describe::describe_members < T, describe::mod_public | describe::mod_inherited > {});
+    static constexpr auto members = codec_for<T>::members_of(
+        describe::describe_members < T, describe::mod_public | describe::mod_inherited > {});
     static T const initial{};
     static struct_codec const it = [] {
         struct_codec s{members, {}, {}, &initial};

@@ -8,7 +8,7 @@
 
 #ifdef PODIUM_TEMPLATE
 namespace podium::inline v0::model::detail {
-#define PODIUM_CODEC(type_name) PODIUM_TEMPLATE struct_codec const& codec_for<type_name>::type();
+#define PODIUM_CODEC(type_name) PODIUM_TEMPLATE struct_codec const& table_of<type_name>();
 PODIUM_CODEC(analysis_run)
 PODIUM_CODEC(analysis_template)
 PODIUM_CODEC(config_map)
