@@ -15,9 +15,9 @@
 ///
 /// where m is a beta-binomial likelihood. If p1 <= q, each is at most a martingale that begins with 1: each
 /// factor of a bet has mean (1 + p1 (e^s - 1)) / (1 + q (e^s - 1)) <= 1 for a visitor of the canary and 1 for
-/// one of the stable; the hedge is at most m m / likelihood of the true pair, a ratio of likelihoods. So M is
-/// one, and E, the least of M over all p0, is at most the M of the true p0; Ville's inequality does the rest.
-/// Each term is log-convex in p0 (1 + q (e^s - 1) and the like are concave in p0; the likelihood is
+/// one of the stable; the hedge is at most m m / likelihood of the true pair, a ratio of likelihoods. So M of
+/// the true p0 is such a thing too, and E, the least of M over all p0, is never more; Ville's inequality does
+/// the rest. Each term is log-convex in p0 (1 + q (e^s - 1) and the like are concave in p0; the likelihood is
 /// log-concave and stays so when its best p1 is taken), so M is: it has one valley, a tangent bounds it from
 /// below, and what is returned is such a bound, never more than E. M falls as d grows, so the d that are not
 /// refuted are an interval.
@@ -154,9 +154,7 @@ enum class roles : std::uint8_t {
 ///
 /// Each bet is the one of fastest growth if the stable has the rate and the canary d + effect more: the ratio
 /// of the likelihoods of that pair and of the closest pair (q + d, q) that the claim allows.
-///
-/// `mirrored`: the roles are swapped, the canary being the stable of the claim; the rate is then the upper
-/// one's.
+/// With swapped roles the stable is the one with more, and the rate is still the stable's.
 [[nodiscard]] inline stakes lay_out(guess const& g, double d, roles who = roles::as_named) noexcept
 {
     bool const mirrored = who == roles::swapped;
@@ -187,8 +185,9 @@ enum class roles : std::uint8_t {
             bet b{.weight = weight / static_cast<double>(n)};
             if (upper - lower > d + 1e-9) {  // else there is nothing to bet on: it stays 1
                 double const q = constrained_rate({share, share * upper, 1 - share, (1 - share) * lower}, d);
-                b.canary_tilt = std::max(0.0, odds(upper) - odds(q + d));
-                b.stable_tilt = std::max(0.0, odds(q) - odds(lower));
+                b.canary_tilt =
+                    std::clamp(odds(upper) - odds(q + d), 0.0, 30.0);  // any is fair: e^30 is enough
+                b.stable_tilt = std::clamp(odds(q) - odds(lower), 0.0, 30.0);
             }
             s.bets[s.count++] = b;
         }

@@ -8,10 +8,13 @@
 /// cries wolf sooner or later with certainty. An answer is final when it is given; who goes on to look may
 /// see evidence fall again, which takes nothing back.
 ///
-/// What is taken for granted: visitors are like independent draws, the same visitor is one unit (count
-/// visitors, not requests, when they are sticky), and the difference is the same throughout. Rates may change
-/// when the weight does: each weight is a `stretch` of its own, and arms are only ever compared within one,
-/// so that a busy afternoon with more canary cannot pass for a better canary.
+/// What is taken for granted: units are like independent draws, and the difference is the same throughout.
+/// The same visitor is one unit: where visitors stay with one version, count them and not their requests.
+/// Whether one converted is settled in the same way for both arms, as by what it did within half an hour.
+///
+/// Rates may change when the weight does: each weight is a `stretch` of its own, and arms are only ever
+/// compared within one, so that a busy afternoon with more canary cannot pass for a better canary. Evidence
+/// of one stretch begins with 1 whatever came before, so that of several multiplies.
 ///
 /// Source: evidence.hpp has the statistics and the proof.
 
@@ -46,10 +49,11 @@ struct proportion {
     question ask = question::not_worse;
     bool higher_is_better = true;  ///< conversions; false: errors
     double margin = 0;             ///< not_worse: what may be lost, in (0, 1); better: 0
-    std::optional<double>
-        effect{};  ///< worth detecting beyond the margin, in (0, 1); not_worse, none: margin
-    std::optional<double>
-        expected{};                   ///< rate of the stable as known beforehand; none: evidence takes longer
+    /// Worth detecting, in (0, 1): how far the truth is from the claim's bound in the case that matters most.
+    /// None, for not_worse only: the margin, which is the case that nothing changed.
+    std::optional<double> effect{};
+    /// Rate of the stable as known beforehand, in [0, 1]. None: evidence takes half as long again.
+    std::optional<double> expected{};
     double alpha = 0.05;              ///< chance of each of the two wrong answers, in (0, 0.5]
     std::uint64_t minimum = 100;      ///< units of each arm before any verdict, >= 1
     std::uint64_t horizon = 100'000;  ///< units of each arm at which to give up, >= minimum
@@ -200,8 +204,8 @@ constexpr void add(sample& to, sample const& more) noexcept
 
 }  // namespace detail
 
-/// What is known now. Total: a policy or counts that cannot be are `inconclusive`, and say so. Evidence of
-/// stretches multiplies. O(stretches), some 20 us each; no allocation.
+/// What is known now. Total: a policy or counts that cannot be are `inconclusive`, and say so. O(stretches),
+/// some 20 us each; allocates only where a policy is refused.
 [[nodiscard]] inline judged judge(
     proportion const& p, std::span<stretch const> seen, look which = look::interim)
 {
