@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -173,6 +174,28 @@ private:
     }
     if (last > (answers.empty() ? first : answers.back()))
         out.longest_gap = std::max(out.longest_gap, last - (answers.empty() ? first : answers.back()));
+    return out;
+}
+
+/// When users came from one version to another: of the requests sent since `from`.
+struct crossing {
+    std::optional<time_point> first_of_new{};  ///< answered
+    std::optional<time_point> last_of_old{};
+    friend bool operator==(crossing const&, crossing const&) = default;
+};
+[[nodiscard]] inline crossing crossing_of(
+    ledger const& of, std::string_view old_version, std::string_view new_version, time_point from)
+{
+    crossing out;
+    for (auto const& e : of.entries()) {
+        if (e.outcome != outcome::answered || e.sent < from)
+            continue;
+        auto const& version = of.versions()[e.version];
+        if (version == new_version)
+            out.first_of_new = std::min(out.first_of_new.value_or(e.settled), e.settled);
+        else if (version == old_version)
+            out.last_of_old = std::max(out.last_of_old.value_or(e.settled), e.settled);
+    }
     return out;
 }
 

@@ -98,6 +98,16 @@ public:
         next_due_ = podium::store::clock::now();
     }
 
+    /// Where requests go from the next one on, over connections of their own.
+    void aim(std::string ip, std::uint16_t port)
+    {
+        options_.ip = std::move(ip);
+        options_.port = port;
+        ++aimed_;
+    }
+
+    /// Connections opened so far.
+    [[nodiscard]] std::uint64_t opened() const { return opened_; }
     [[nodiscard]] ledger const& book() const { return ledger_; }
     [[nodiscard]] std::uint64_t skipped() const { return skipped_; }
 
@@ -114,6 +124,7 @@ private:
     asio::awaitable<void> ask()
     {
         std::optional<beast::tcp_stream> stream;
+        auto aimed = aimed_;
         asio::steady_timer timer(executor_);
         waiting_.push_back(&timer);
         while (!stopping_) {
@@ -125,6 +136,8 @@ private:
                 if (stopping_)
                     break;
             }
+            if (std::exchange(aimed, aimed_) != aimed_)
+                stream.reset();
             auto const number = ledger_.send(due);
             auto const got = co_await exchange(stream, number);
             if (got.status != 0)
@@ -161,8 +174,10 @@ private:
         auto const token = asio::as_tuple(asio::use_awaitable);
         bool const fresh = !stream;
         beast::error_code ec;
-        if (fresh)
+        if (fresh) {
             stream.emplace(executor_);
+            ++opened_;
+        }
         stream->expires_after(
             std::chrono::duration_cast<std::chrono::steady_clock::duration>(options_.timeout));
         if (fresh) {
@@ -198,6 +213,8 @@ private:
     ledger ledger_{};
     time_point next_due_{};
     std::uint64_t skipped_ = 0;
+    std::uint64_t aimed_ = 0;  ///< how often
+    std::uint64_t opened_ = 0;
     std::size_t running_ = 0;
     bool stopping_ = false;
 };

@@ -1,5 +1,6 @@
 #pragma once
-/// The tour as one HTML file: what was promised, what was kept, and plots of everything over one time axis.
+/// The tour as one HTML file: what was promised, what was kept, plots of everything over one time axis, and
+/// of each comparison of two versions over its own.
 ///
 /// A pure function of what was recorded. The file needs nothing else: no scripts, no fonts, no network; it is
 /// well-formed XML but for its first line, and fits light and dark screens and paper.
@@ -52,6 +53,31 @@ struct replica_sample {
     std::map<std::string, replicas> by_version{};
 };
 
+/// A rate of one version, and the range of what is not refuted; shares from 0 to 1.
+struct rate {
+    double value = 0;
+    double low = 0;
+    double high = 1;
+};
+
+/// Two versions at one look.
+struct rate_sample {
+    time_point at{};
+    tour::rate canary{};
+    tour::rate stable{};
+};
+
+/// What was known of two versions, from the first look to the verdict.
+struct comparison {
+    std::string title{};
+    std::string canary{};  ///< versions, as in the traffic
+    std::string stable{};
+    std::string verdict{};               ///< and why
+    std::vector<rate_sample> samples{};  ///< by time, the last one with the verdict
+    time_point from{};                   ///< what is shown
+    time_point to{};
+};
+
 struct recording {
     std::string title = "podium tour";
     std::string subtitle{};
@@ -59,6 +85,7 @@ struct recording {
     std::vector<scene> scenes{};   ///< by start
     series traffic{};
     std::vector<replica_sample> replicas{};  ///< by time
+    std::vector<comparison> comparisons{};
 };
 
 /// The whole file. O(size of the recording).
@@ -152,12 +179,18 @@ struct column {
     }
 };
 
-inline std::vector<column> columns(series const& of, time_point zero, std::size_t most)
+/// Of the buckets in [`zero`, `last`).
+inline std::vector<column> columns(series const& of, time_point zero, time_point last, std::size_t most)
 {
     std::vector<column> out;
-    auto const each = std::max<std::size_t>(1, (of.buckets.size() + most - 1) / most);
-    for (std::size_t i = 0; i < of.buckets.size(); i += each) {
-        auto const end = std::min(i + each, of.buckets.size());
+    auto const at = [&](time_point t) {
+        return static_cast<std::size_t>(
+            std::ranges::lower_bound(of.buckets, t, {}, &bucket::at) - of.buckets.begin());
+    };
+    auto const first = at(zero), behind = std::max(first, at(last));
+    auto const each = std::max<std::size_t>(1, (behind - first + most - 1) / most);
+    for (auto i = first; i < behind; i += each) {
+        auto const end = std::min(i + each, behind);
         column c{.at = seconds(of.buckets[i].at - zero),
             .width = seconds(of.step) * static_cast<double>(end - i),
             .per_second = std::vector<double>(of.versions.size())};
@@ -209,11 +242,14 @@ public:
         zero_ = first;
         end_ = last;
         span_ = std::max(seconds(last - first), 0.001);
-        columns_ = columns(of.traffic, zero_, 360);
+        columns_ = columns(of.traffic, zero_, podium::never, 360);
         for (auto const& v : of.traffic.versions)
             versions_.push_back(v);
         for (auto const& r : of.replicas)
             for (auto const& [v, n] : r.by_version)
+                versions_.push_back(v);
+        for (auto const& c : of.comparisons)
+            for (auto const& v : {c.canary, c.stable})
                 versions_.push_back(v);
         std::sort(versions_.begin(), versions_.end());
         versions_.erase(std::unique(versions_.begin(), versions_.end()), versions_.end());
@@ -322,6 +358,62 @@ public:
         return end(true);
     }
 
+    /// Both rates with their ranges, and below who got which share of the traffic, over their own time.
+    [[nodiscard]] std::string rates(comparison const& of)
+    {
+        zoomed_ = true;
+        zero_ = of.from;
+        end_ = of.to;
+        span_ = std::max(seconds(of.to - of.from), 0.001);
+        columns_ = columns(of_.traffic, of.from, of.to, 240);
+
+        double least = 100, most = 0;  // what is known at the end, and as much again around it
+        if (!of.samples.empty())
+            for (auto const& r : {of.samples.back().canary, of.samples.back().stable}) {
+                least = std::min(least, r.low * 100);
+                most = std::max(most, r.high * 100);
+            }
+        if (!(least < most)) {
+            least = 0;
+            most = 100;
+        }
+        auto const around = (most - least) / 2;
+        auto const key = [&](std::string const& v, rate const& r) {
+            return "<span><i class=\"line v" + hue(v) + "\"></i>" + escaped(v) + ": " +
+                number(r.value * 100) + " %, from " + number(r.low * 100) + " to " + number(r.high * 100) +
+                "</span>";
+        };
+        begin(of.title, of.verdict,
+            of.samples.empty()
+                ? "<span>never measured</span>"
+                : key(of.canary, of.samples.back().canary) + key(of.stable, of.samples.back().stable),
+            210, false);
+        between(std::max(0.0, least - around), std::min(100.0, most + around), " %");
+        band(of.stable, of.samples, &rate_sample::stable);
+        band(of.canary, of.samples, &rate_sample::canary);
+        if (!of.samples.empty()) {
+            auto const at = x(seconds(of.samples.back().at - zero_));
+            svg_ += "<path class=\"mark\" d=\"" + point('M', at, top_) + "V" + number(base()) + "\"/>";
+            bool const is_late = at > width / 2;
+            svg_ += text(is_late ? "said last" : "said", at + (is_late ? -6 : 6), top_ + 12, "verdict");
+        }
+        auto out = end(false);
+        begin("Share of the traffic", "by version", legend_of_versions(columns_), 70, false);
+        scale(100, " %", 2);
+        for (auto const& c : columns_) {
+            double below = 0;
+            for (std::size_t v = 0; v < c.per_second.size(); ++v)
+                if (c.per_second[v] > 0) {
+                    auto const above = below + c.per_second[v];
+                    auto const top = y(100 * above / c.total()), bottom = y(100 * below / c.total());
+                    svg_ += rect(("block v" + hue(of_.traffic.versions[v])).c_str(), x(c.at), top,
+                        x(c.at + c.width) - x(c.at), bottom - top);
+                    below = above;
+                }
+        }
+        return out + end(true);
+    }
+
 private:
     static constexpr double left = 64, right = 12, width = 1120;
 
@@ -331,7 +423,8 @@ private:
     }
     [[nodiscard]] double y(double v) const
     {
-        auto const share = log_ ? std::log10(std::max(v, low_) / low_) / std::log10(high_ / low_) : v / high_;
+        auto const share = log_ ? std::log10(std::max(v, low_) / low_) / std::log10(high_ / low_)
+                                : (v - low_) / (high_ - low_);
         return base() - plot_ * std::clamp(share, 0.0, 1.0);
     }
     [[nodiscard]] double base() const { return top_ + plot_; }
@@ -356,7 +449,7 @@ private:
     [[nodiscard]] std::string hue(std::string const& version) const
     {
         auto const at = std::lower_bound(versions_.begin(), versions_.end(), version) - versions_.begin();
-        return std::to_string(at % 6);
+        return std::to_string(at % 8);
     }
 
     [[nodiscard]] std::string legend_of_versions(bool of_replicas) const
@@ -373,6 +466,17 @@ private:
         return out;
     }
 
+    /// Of those that got any.
+    [[nodiscard]] std::string legend_of_versions(std::vector<column> const& shown) const
+    {
+        std::string out;
+        for (std::size_t v = 0; v < of_.traffic.versions.size(); ++v)
+            if (std::ranges::any_of(shown, [&](column const& c) { return c.per_second[v] > 0; }))
+                out += "<span><i class=\"v" + hue(of_.traffic.versions[v]) + "\"></i>" +
+                    escaped(of_.traffic.versions[v]) + "</span>";
+        return out.empty() ? "<span>none</span>" : out;
+    }
+
     [[nodiscard]] time_point same_until(std::size_t i) const
     {
         auto const& first = of_.replicas[i].by_version;
@@ -387,13 +491,14 @@ private:
         plot_ = height;
         top_ = names ? 30 : 8;
         log_ = false;
+        low_ = 0;
         svg_ = "<figure><figcaption><b>" + escaped(title) + "</b> <span class=\"unit\">" + escaped(unit) +
             "</span><span class=\"legend\">" + legend +
             "</span></figcaption><div class=\"scroll\"><svg viewBox=\"0 0 " + number(width) + ' ' +
             number(base() + 24) + "\" role=\"img\" aria-label=\"" + escaped(title + ", " + unit) + "\">";
         std::size_t n = 0;
         for (auto const& s : of_.scenes) {
-            if (s.end <= s.start)
+            if (s.end <= s.start || zoomed_)
                 continue;
             auto const from = x(seconds(s.start - zero_)), to = x(seconds(s.end - zero_));
             auto const how = std::string("band") +
@@ -444,6 +549,34 @@ private:
             tick(y(step * i),
                 (step * i >= 1000 ? grouped(static_cast<std::uint64_t>(step * i)) : number(step * i, 2)) +
                     unit);
+    }
+
+    /// From `least` to `most` > `least`, or somewhat beyond.
+    void between(double least, double most, char const* unit)
+    {
+        auto const step = nice_step(most - least, 5);
+        low_ = std::floor(least / step + 1e-9) * step;
+        auto const many = std::max(1.0, std::ceil((most - low_) / step - 1e-9));
+        high_ = low_ + step * many;
+        for (double i = 0; i <= many; ++i)
+            tick(y(low_ + step * i), number(low_ + step * i, 2) + unit);
+    }
+
+    /// A rate as a line, its range as a band around it.
+    void band(std::string const& version, std::vector<rate_sample> const& all, rate rate_sample::* which)
+    {
+        std::string line, over, under;
+        for (auto const& s : all) {
+            auto const at = x(seconds(s.at - zero_));
+            auto const& r = s.*which;
+            line += point(line.empty() ? 'M' : 'L', at, y(r.value * 100));
+            over += point(over.empty() ? 'M' : 'L', at, y(r.high * 100));
+            under.insert(0, point('L', at, y(r.low * 100)));
+        }
+        if (line.empty())
+            return;
+        svg_ += "<path class=\"range v" + hue(version) + "\" d=\"" + over + under + "Z\"/>";
+        svg_ += "<path class=\"line v" + hue(version) + "\" d=\"" + line + "h0.1\"/>";
     }
 
     void logarithmic(double least, double most)
@@ -508,15 +641,16 @@ private:
     std::string svg_{};
     double plot_ = 0, top_ = 0, low_ = 1, high_ = 1;
     bool log_ = false;
+    bool zoomed_ = false;  ///< on one comparison
 };
 
 inline constexpr std::string_view style = R"(
 :root{color-scheme:light dark;--page:#f6f7f9;--card:#fff;--ink:#14181f;--soft:#5c6675;--rule:#e3e7ec;--band:#f1f4f8;
 --good:#0a7d43;--good-bg:#e2f5ea;--bad:#c62f2f;--bad-bg:#fdeaea;
---v0:#2a78d6;--v1:#e8963a;--v2:#1a9e74;--v3:#8a5cd6;--v4:#d6558f;--v5:#7b8794}
+--v0:#2a78d6;--v1:#e8963a;--v2:#1a9e74;--v3:#8a5cd6;--v4:#d6558f;--v5:#7b8794;--v6:#1fa3b8;--v7:#a3841b}
 @media (prefers-color-scheme:dark){:root{--page:#0f1216;--card:#171b21;--ink:#e9edf2;--soft:#98a3b1;--rule:#2a313a;
 --band:#1e242c;--good:#4fce8b;--good-bg:#12301f;--bad:#ff7b72;--bad-bg:#3a1a1a;
---v0:#4c96ee;--v1:#e0923f;--v2:#2fb68a;--v3:#a784ea;--v4:#e3719f;--v5:#8d99a8}}
+--v0:#4c96ee;--v1:#e0923f;--v2:#2fb68a;--v3:#a784ea;--v4:#e3719f;--v5:#8d99a8;--v6:#3cbdd1;--v7:#c2a338}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 main{max-width:1180px;margin:0 auto;padding:36px 24px 64px}
@@ -541,9 +675,11 @@ text.y{text-anchor:end}text.x{text-anchor:middle}text.last{text-anchor:end}text.
 .area{stroke:var(--card);stroke-width:.6}.block{shape-rendering:crispEdges}.pale{opacity:.32}
 svg .line{fill:none;stroke-width:1.8;stroke-linejoin:round;stroke-linecap:round}
 .bad{fill:var(--bad)}.hover{fill:transparent}.hover:hover{fill:var(--ink);fill-opacity:.12}
-i.v0{background:var(--v0)}i.v1{background:var(--v1)}i.v2{background:var(--v2)}i.v3{background:var(--v3)}i.v4{background:var(--v4)}i.v5{background:var(--v5)}
-.v0{fill:var(--v0)}.v1{fill:var(--v1)}.v2{fill:var(--v2)}.v3{fill:var(--v3)}.v4{fill:var(--v4)}.v5{fill:var(--v5)}
-svg .line.v0{stroke:var(--v0)}svg .line.v3{stroke:var(--v3)}
+i.v0{background:var(--v0)}i.v1{background:var(--v1)}i.v2{background:var(--v2)}i.v3{background:var(--v3)}i.v4{background:var(--v4)}i.v5{background:var(--v5)}i.v6{background:var(--v6)}i.v7{background:var(--v7)}
+.v0{fill:var(--v0)}.v1{fill:var(--v1)}.v2{fill:var(--v2)}.v3{fill:var(--v3)}.v4{fill:var(--v4)}.v5{fill:var(--v5)}.v6{fill:var(--v6)}.v7{fill:var(--v7)}
+svg .line.v0{stroke:var(--v0)}svg .line.v1{stroke:var(--v1)}svg .line.v2{stroke:var(--v2)}svg .line.v3{stroke:var(--v3)}
+svg .line.v4{stroke:var(--v4)}svg .line.v5{stroke:var(--v5)}svg .line.v6{stroke:var(--v6)}svg .line.v7{stroke:var(--v7)}
+.range{opacity:.2}.mark{stroke:var(--ink);stroke-dasharray:4 3;fill:none}text.said{fill:var(--ink);font-weight:600}
 .scenes{overflow-x:auto}table{border-collapse:collapse;width:100%;min-width:640px}
 th{font-size:13px;font-weight:600;color:var(--soft);text-align:left}
 th,td{padding:11px 14px;border-bottom:1px solid var(--rule);vertical-align:top}tbody tr:last-child td{border-bottom:0}
@@ -604,6 +740,12 @@ inline std::string html(recording const& of)
     else
         out += plots.requests() + plots.errors() + plots.pods() + plots.latencies();
 
+    if (!of.comparisons.empty()) {
+        out += "<h2>The comparisons</h2>\n";
+        for (auto const& c : of.comparisons)
+            out += plots.rates(c);
+    }
+
     if (!of.scenes.empty()) {
         out +=
             "<h2>The scenes</h2>\n<div class=\"scenes\"><table><thead><tr><th></th><th>Scene and promise</th>"
@@ -632,10 +774,11 @@ inline std::string html(recording const& of)
         }
         out += "</tbody></table></div>\n";
     }
-    out += "<footer>Requests were sent at a steady pace and never repeated by the client. Each column of a "
-           "plot sums up several "
-           "100 ms buckets; the median is their mean, the 99th percentile the worst of "
-           "them.</footer>\n</main></body></html>\n";
+    out +=
+        "<footer>Requests were sent at a steady pace and never repeated by the client. Each column of a "
+        "plot sums up several "
+        "100 ms buckets; the median is their mean, the 99th percentile the worst of them. A range holds what "
+        "is not refuted, however often one has looked.</footer>\n</main></body></html>\n";
     return out;
 }
 

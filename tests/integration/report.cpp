@@ -11,6 +11,7 @@
 #include <doctest/doctest.h>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -21,6 +22,7 @@
 namespace {
 
 using namespace std::chrono_literals;
+using tour::duration;
 using tour::time_point;
 namespace asio = boost::asio;
 namespace beast = boost::beast;
@@ -264,12 +266,111 @@ TEST_CASE("report: whatever is written in a recording stays text")
     r.title = r.subtitle = evil;
     r.headline = {{evil, evil}};
     r.scenes[0] = {evil, evil, evil, tour::verdict::broken, evil, {{evil, evil}}, zero, zero + 1s};
+    r.comparisons = {{evil, evil, evil, evil, {{zero, {0.1, 0, 1}, {0.1, 0, 1}}}, zero, zero + 1s}};
     r.traffic.versions[0] = evil;
     r.replicas[0].by_version = {{evil, {1, 2}}};
     auto const page = tour::html(r);
     CHECK(malformed(page) == "");
     CHECK(page.find("<script") == page.npos);
     CHECK(page.find('\x01') == page.npos);
+}
+
+TEST_CASE("report: a comparison has its own time, with the rates, their ranges, the verdict and who got what")
+{
+    auto r = small();
+    tour::comparison c;
+    c.title = "v1.2 against v1.0";
+    c.canary = "1.2";
+    c.stable = "1.0";
+    c.verdict = "better by at least 1 point";
+    c.from = zero + 1s;
+    c.to = zero + 2s;
+    for (int i = 0; i < 5; ++i) {
+        auto const wide = 0.4 / (i + 1);
+        c.samples.push_back({zero + 1s + i * 200ms, {0.3, 0.3 - wide / 2, 0.3 + wide / 2},
+            {0.25, std::max(0.0, 0.25 - wide), 0.25 + wide}});
+    }
+    r.comparisons = {c};
+    auto const page = tour::html(r);
+    CHECK(malformed(page) == "");
+    auto const at = page.find("The comparisons");
+    REQUIRE(at != page.npos);
+    auto const part = page.substr(at, page.find("The scenes") - at);
+    for (std::string const words :
+        {"v1.2 against v1.0", "better by at least 1 point", "1.2: 30 %, from 26 to 34", "verdict",
+            "1.0: 25 %, from 17 to 33", "Share of the traffic", ">100 %<"})
+        CHECK_MESSAGE(part.find(words) != part.npos, words);
+    auto const many = [&](std::string_view what) {
+        std::size_t n = 0;
+        for (auto i = part.find(what); i != part.npos; i = part.find(what, i + 1))
+            ++n;
+        return n;
+    };
+    CHECK(many("class=\"range v") == 2);
+    CHECK(many("class=\"line v") == 4);    // and twice in the legend
+    CHECK(many("class=\"block v") == 10);  // a column of 100 ms each
+    CHECK(many("class=\"band") == 0);      // the scenes are on another axis
+
+    r.comparisons[0].samples.clear();
+    r.comparisons.push_back({});
+    r.traffic = {};
+    CHECK(malformed(tour::html(r)) == "");
+    CHECK(tour::html(r).find("never measured") != page.npos);
+}
+
+TEST_CASE("report: of a switch the first answer of the new version and the last of the old are known")
+{
+    tour::ledger book;
+    auto const ask = [&](duration at, std::string_view version, duration takes) {
+        book.answer(book.send(zero + at), 200, version, zero + at + takes);
+    };
+    ask(0ms, "old", 900ms);  // before it
+    ask(10ms, "old", 1ms);
+    ask(20ms, "new", 5ms);
+    ask(21ms, "old", 30ms);
+    ask(22ms, "new", 1ms);
+    ask(23ms, "other", 1ms);
+    CHECK(tour::crossing_of(book, "old", "new", zero + 5ms) == tour::crossing{zero + 23ms, zero + 51ms});
+    CHECK(tour::crossing_of(book, "old", "new", zero + 22ms) == tour::crossing{zero + 23ms, std::nullopt});
+    CHECK(tour::crossing_of(book, "old", "new", zero + 1s) == tour::crossing{});
+}
+
+TEST_CASE("report: a load that is aimed elsewhere opens connections of its own there")
+{
+    asio::io_context io(1);
+    little_server first{io, 1000, little_server::then::drop}, second{io, 1000, little_server::then::drop};
+    asio::co_spawn(io, first.accept(), asio::detached);
+    asio::co_spawn(io, second.accept(), asio::detached);
+    auto const port = [](little_server& s) { return s.acceptor.local_endpoint().port(); };
+    tour::load_generator load(io.get_executor(),
+        {.ip = "127.0.0.1",
+            .port = port(first),
+            .connections = 3,
+            .timeout = 20s,
+            .prepare = [](tour::load_request& r, std::uint64_t n) { r.set("X-Order", std::to_string(n)); }});
+    auto const deadline = std::chrono::steady_clock::now() + 60s;
+    auto const until_seen = [&](little_server& s, std::size_t many) {
+        while (s.seen.size() < many && std::chrono::steady_clock::now() < deadline)
+            io.run_one_for(1s);
+    };
+    load.start();
+    until_seen(first, 30);
+    load.aim("127.0.0.1", port(second));
+    until_seen(second, 30);
+    CHECK(load.opened() == 6);
+    bool stopped = false;
+    asio::co_spawn(io, load.stop(), [&](std::exception_ptr) {
+        stopped = true;
+        first.acceptor.close();
+        second.acceptor.close();
+    });
+    while (!stopped)
+        io.run_one();
+    io.run();
+    auto const all = tour::summarize(load.book());
+    CHECK(all.lost == 0);
+    CHECK(first.seen.size() + second.seen.size() == all.sent);
+    CHECK(second.seen.size() >= 30);
 }
 
 TEST_CASE("report: an empty recording, and lop-sided ones, are pages too")
