@@ -122,13 +122,13 @@ std::string run(policy const& p, std::vector<std::string> letters, podium::durat
             }
             char const letter = mine.front();
             mine.erase(0, 1);
-            measurement m{.of = t, .measured_at = letter == 'o' ? start - 1ns : now};
+            auto& m = coming.emplace_back(now + 1s, measurement{.of = t}).second;
+            m.measured_at = letter == 'o' ? start - 1ns : now;
             if (letter != 'x')
                 m.value = letter == 's' || letter == 'o' ? 0.99
                     : letter == 'f'                      ? 0.1
                     : letter == 'i'                      ? 0.5
                                                          : no_number;
-            coming.emplace_back(now + 1s, m);
         }
         REQUIRE(r.todo.wake_at > now);
         now = r.todo.wake_at;
@@ -428,15 +428,14 @@ TEST_SUITE("property")
                 while (!asked.empty() && random() % 3 != 0) {
                     auto const back =
                         random() % 3 == 0 ? random() % asked.size() : random() % s.metrics.size();
-                    measurement m{
-                        .of = asked[asked.size() - 1 - std::min<std::size_t>(back, asked.size() - 1)],
-                        .measured_at = now};
+                    auto& m = answers.emplace_back(measurement{
+                        .of = asked[asked.size() - 1 - std::min<std::size_t>(back, asked.size() - 1)]});
+                    m.measured_at = now;
                     auto const what = random() % 16;
                     if (what > 1)
                         m.value = what == 2 ? no_number : static_cast<double>(2 + random() % 14) / 16;
                     if (what == 3)
                         m.measured_at = start - 1s;
-                    answers.push_back(m);
                 }
                 auto const before = s;
                 auto r = analysis::step(p, s, answers, now);
