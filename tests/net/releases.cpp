@@ -348,35 +348,60 @@ TEST_CASE("net: a mirror gets copies with their bodies, and users notice nothing
     CHECK(s.in_flight("b") == 0);
 }
 
-TEST_CASE("net: a mirror that hangs holds up nobody, has its bound and its deadline, and is not repeated")
+TEST_CASE(
+    "net: a mirror that hangs holds up nobody and has its bound; its pod is not drained before it has ended")
 {
     fixture f("a=v1");
     int asked = 0;
+    asio::steady_timer gate(f.io, std::chrono::steady_clock::time_point::max());
     scripted hanging(f.io, [&](tcp::socket& s, int) -> asio::awaitable<void> {
         asked += co_await scripted::header(s) ? 1 : 0;
-        co_await scripted::header(s);  // until the proxy hangs up
+        co_await gate.async_wait(net::as_result);
     });
     f.list("b", "v2", hanging.port());
-    f.set.rules.mirror = {.version = "v2", .max_in_flight = 3, .deadline = 200ms};
+    f.set.rules.mirror = {.version = "v2", .max_in_flight = 3, .deadline = 50s};
     f.apply({{"v1", 1}});
     run(f.io, [&]() -> asio::awaitable<void> {
         auto client = f.client();
         for (int i = 0; i < 10; ++i)
             CHECK((co_await client.call(get())).status == 200);
+        CHECK(f.status().copies_dropped == 7);
+        CHECK(co_await soon([&] { return asked == 3; }));
+        f.set.endpoints[1].draining = true;
+        f.apply({{"v1", 1}});
+        CHECK(f.status().in_flight("b") == 3);
+        CHECK((co_await client.call(get())).status == 200);
+        CHECK(f.status().copies_dropped == 8);  // nothing new goes there, copies neither
+        gate.cancel();
         CHECK(co_await soon([&] { return f.status().versions.at("v2").mirrored.requests == 3; }));
         CHECK(f.status().in_flight("b") == 0);
-        CHECK((co_await client.call(get())).status == 200);  // there is room again
-        CHECK(co_await soon([&] { return f.status().versions.at("v2").mirrored.requests == 4; }));
     }());
-    CHECK(asked == 4);
-    CHECK(f.status().versions.at("v2").mirrored.by_class[0] == 4);
-    CHECK(f.status().copies_dropped == 7);
+    CHECK(asked == 3);  // a copy is not repeated
+    CHECK(f.status().versions.at("v2").mirrored.by_class[0] == 3);
+}
+
+TEST_CASE("net: a copy is given up at its deadline")
+{
+    fixture f("a=v1");
+    scripted hanging(f.io, [&](tcp::socket& s, int) -> asio::awaitable<void> {
+        co_await scripted::header(s);
+        co_await scripted::header(s);  // until the proxy hangs up
+    });
+    f.list("b", "v2", hanging.port());
+    f.set.rules.mirror = {.version = "v2", .deadline = 50ms};
+    f.apply({{"v1", 1}});
+    run(f.io, [&]() -> asio::awaitable<void> {
+        auto client = f.client();
+        CHECK((co_await client.call(get())).status == 200);
+        CHECK(co_await soon([&] { return f.status().versions.at("v2").mirrored.by_class[0] == 1; }));
+        CHECK(f.status().in_flight("b") == 0);
+    }());
 }
 
 TEST_CASE("net: an endpoint that fails in a row is ejected and comes back; its version keeps its share")
 {
     fixture f("a=v1 b=v1 c=v2");
-    f.set.rules.ejection = traffic::outlier_policy{.consecutive_failures = 3, .base = 200ms};
+    f.set.rules.ejection = traffic::outlier_policy{.consecutive_failures = 3, .base = 2s};
     f.apply({{"v1", 50}, {"v2", 50}});
     f.pods[0]->status = 500;
     f.pods[2]->status = 503;  // the only one of its version: fails visibly, and goes on
@@ -497,7 +522,9 @@ TEST_CASE(
     auto const browse = [&](std::uint64_t seed) -> asio::awaitable<void> {
         ++under_way;
         auto client = f.client();
-        for (int v = 0; !stop; ++v) {  // one visitor after the other on this connection
+        int v = 0;
+        while (!stop) {  // one visitor after the other on this connection
+            ++v;
             std::string cookie, version;
             for (std::uint64_t n = 0; n < 1 + (seed + static_cast<std::uint64_t>(v)) % 5; ++n) {
                 auto const got = co_await visit(client, cookie);

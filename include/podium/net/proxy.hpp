@@ -1,32 +1,31 @@
 #pragma once
-/// The load-balancing proxy: a listener for each service port, and every request to an endpoint that may take
-/// it.
+/// The load-balancing proxy: a listener for each service port, every request to an endpoint that may take it.
 ///
 /// Its promise is that no request is lost because endpoints change:
 /// - Once `apply` has returned, nothing new goes to an endpoint that the set left out or marked draining.
-/// Idle
-///   connections to it are closed, requests under way finish, and `status` counts them down. So `apply`'s
-///   return is the acknowledgement of the drain handshake.
+///   Idle connections to it are closed, requests under way finish, and `status` counts them down. So
+///   `apply`'s return is the acknowledgement of the drain handshake.
 /// - A request whose endpoint could not be connected to was provably never sent: it goes to another one.
 /// - A kept-alive connection that the endpoint closed while it was idle is found out before it is used. One
-/// closed
-///   in the very moment of sending shows as an end before any byte of the answer. Then the request is sent
-///   again, on a fresh connection, if it is idempotent (RFC 9110, 9.2.2) or if not one byte of it was taken.
-///   Others are sent only on connections that were used a moment ago, which no sensible endpoint times out,
-///   or on fresh ones.
-/// - Never sent again: a request that failed on a fresh connection, of whose answer a byte was seen, or whose
-/// body we
-///   have passed on and no longer hold. Repeats of what may have been processed are at most a fifth of the
-///   requests, so that they cannot make an overload worse; those of what was never sent do not count.
+///   closed in the very moment of sending shows as an end before any byte of the answer. Then the request is
+///   sent again, on a fresh connection, if it is idempotent (RFC 9110, 9.2.2) or if not one byte of it was
+///   taken. Others are sent only on connections that were used a moment ago, which no sensible endpoint times
+///   out, or on fresh ones.
+/// - Never sent again: a request that a fresh connection took, one of whose answer a byte was seen, or one
+///   whose body we have passed on and no longer hold. Repeats of what may have been processed are at most a
+///   fifth of the requests, so that they cannot make an overload worse; those of what was never sent do not
+///   count.
 ///
 /// Which version a request goes to is decided for each anew, by the rules and weights of its service
 /// (traffic/route.hpp): a connection belongs to no version. Where the rules say so, an answer sets the
-/// visitor's cookie, copies go to a mirror, and endpoints that fail are left out for a while.
+/// visitor's cookie, copies go to a mirror, and endpoints that fail are left out for a while. TCP services go
+/// by weights and ejections alone.
 ///
-/// Bodies are passed on as they come, both ways at once, in buffers of 16 KiB. Hop-by-hop fields end here
-/// (RFC 9110, 7.6.1), `Upgrade` among them, so there are no WebSockets in HTTP mode; trailers are dropped.
-/// What RFC 9112 calls ambiguous is refused with 400. A plain TCP service passes bytes, and a connection is
-/// in flight until it closes.
+/// Most messages are plain (net/http_plain.hpp) and cost a scan; all others are parsed. Bodies are passed on
+/// as they come, both ways at once, in buffers of 16 KiB. Hop-by-hop fields end here (RFC 9110, 7.6.1),
+/// `Upgrade` among them, so there are no WebSockets in HTTP mode; trailers are dropped. What RFC 9112 calls
+/// ambiguous is refused with 400. A plain TCP service passes bytes, and a connection is in flight until it
+/// closes.
 ///
 /// Runs on one executor: a single-threaded io_context, or a strand. The proxy is destroyed before its
 /// io_context. Deadlines are kept by one timer for all connections, on a grid of `sweep_period`: the hot path

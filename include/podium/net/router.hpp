@@ -31,8 +31,9 @@ struct request_counters {
 
     std::uint64_t requests = 0;               ///< forwarded and ended, one way or another
     std::array<std::uint64_t, 6> by_class{};  ///< [2]: answered 2xx; [0]: no answer came, or not all of it
-    std::uint64_t abandoned = 0;  ///< of `requests`, in no class: the client went before there was an answer
-    std::uint64_t retries = 0;    ///< attempts that another one made up for; not in `requests`
+    std::uint64_t abandoned =
+        0;  ///< of `requests`, in no class: the client went, or its body could not be read
+    std::uint64_t retries = 0;      ///< attempts that another one made up for; not in `requests`
     std::uint64_t conversions = 0;  ///< of `requests`, by the answer's header
     observe::histogram<15> latency{
         bounds};  ///< seconds until the endpoint had done its part; all of `requests`

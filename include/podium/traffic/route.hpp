@@ -53,7 +53,7 @@ struct mirror_policy {
     std::uint32_t percent = 100;                 ///< of the requests that other versions serve, <= 100; exact
     std::uint32_t max_in_flight = 64;            ///< copies under way at once, >= 1
     std::uint32_t body_limit_bytes = 64 * 1024;  ///< of a copy's body, <= 16 MiB
-    duration deadline = std::chrono::seconds(10);  ///< for the whole of a copy, > 0
+    duration deadline = std::chrono::seconds(10);  ///< for a copy and its answer, once connected; > 0
 
     friend bool operator==(mirror_policy const&, mirror_policy const&) = default;
 };
