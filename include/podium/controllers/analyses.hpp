@@ -199,6 +199,10 @@ namespace detail {
             return error(m.error()).inside("spec.metrics[" + std::to_string(i) + "]");
         out.metrics.push_back(*std::move(m));
     }
+    if (auto const most = parse_duration(run.time_limit); most)
+        out.time_limit = *most;
+    else if (!run.time_limit.empty())
+        return error(most.error()).inside("spec.timeLimit");
     if (auto const fine = check(out); !fine)
         return fine.error();
     return out;

@@ -545,6 +545,7 @@ private:
                 }
                 for (auto const& m : t->spec.metrics)
                     run.spec.metrics.push_back(m);
+                run.spec.time_limit = longer(run.spec.time_limit, t->spec.time_limit);
                 for (auto const& d : t->spec.dry_run)
                     run.spec.dry_run.push_back(d);
                 for (auto const& a : t->spec.args)
@@ -553,6 +554,12 @@ private:
                         run.spec.args.push_back(a);
             }
             p.create(std::move(run));
+        }
+        /// Of several templates the longest limit that is given counts.
+        static std::string longer(std::string const& a, std::string const& b)
+        {
+            auto const x = parse_duration(a), y = parse_duration(b);
+            return !x || (y && *y > *x) ? b : a;
         }
         [[nodiscard]] std::string run_name(std::uint64_t number, template_id target) const
         {

@@ -178,9 +178,10 @@ struct analysis_template_spec {
     std::vector<analysis_metric> metrics{};
     std::vector<model::dry_run> dry_run{};
     std::vector<analysis_argument> args{};
+    std::string time_limit{};  ///< "10m": of the whole run; podium's own. None: until its metrics end it
     friend bool operator==(analysis_template_spec const&, analysis_template_spec const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(analysis_template_spec, (), (metrics, dry_run, args))
+BOOST_DESCRIBE_STRUCT(analysis_template_spec, (), (metrics, dry_run, args, time_limit))
 constexpr bool required(analysis_template_spec const*, std::string_view member)
 {
     return member == "metrics";
@@ -241,8 +242,8 @@ struct analysis_comparison {
     rate_range stable{};
     friend bool operator==(analysis_comparison const&, analysis_comparison const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(
-    analysis_comparison, (), (canary_units, canary_hits, stable_units, stable_hits, low, high, canary, stable))
+BOOST_DESCRIBE_STRUCT(analysis_comparison, (),
+    (canary_units, canary_hits, stable_units, stable_hits, low, high, canary, stable))
 
 struct metric_result {
     std::string name{};
@@ -274,14 +275,15 @@ struct analysis_run_spec {
     std::vector<analysis_metric> metrics{};
     std::vector<model::dry_run> dry_run{};
     std::vector<analysis_argument> args{};
+    std::string time_limit{};
     std::string service{};         ///< podium's own: whose traffic is divided
     std::string canary_version{};  ///< and whom of it the counts are compared of
     std::string stable_version{};
     bool terminate = false;  ///< the rollout has no use for it any more
     friend bool operator==(analysis_run_spec const&, analysis_run_spec const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(
-    analysis_run_spec, (), (metrics, dry_run, args, service, canary_version, stable_version, terminate))
+BOOST_DESCRIBE_STRUCT(analysis_run_spec, (),
+    (metrics, dry_run, args, time_limit, service, canary_version, stable_version, terminate))
 constexpr bool required(analysis_run_spec const*, std::string_view member)
 {
     return member == "metrics";

@@ -1041,6 +1041,7 @@ inline void check_metrics(std::vector<analysis_metric> const& metrics, field con
         detail::check_metadata(t.metadata, true, names::dns1123_subdomain, at);
         detail::field const spec = at["spec"];
         detail::check_metrics(t.spec.metrics, spec["metrics"]);
+        detail::check_duration(t.spec.time_limit, spec["timeLimit"]);
         detail::field const dry = spec["dryRun"];
         for (std::size_t i = 0; i < t.spec.dry_run.size(); ++i)
             if (std::ranges::none_of(
