@@ -48,6 +48,7 @@ struct scope {
     std::vector<verdict> verdicts{verdict::pass, verdict::fail, verdict::inconclusive, verdict::no_data};
     template_id templates = 3;            ///< 1 to 3: 1 is stable at the start
     bool from_nothing = false;            ///< there is no stable version at the start
+    bool lags = false;                    ///< what is seen of a set lags behind its size
     bool late = false;                    ///< the machine is asked when the world likes, not after every move
     std::size_t most_states = 2'000'000;  ///< more of them are a failure of the test
 };
@@ -76,6 +77,7 @@ struct world {
     std::array<release::set, 4> sets{};  ///< by template
     std::vector<router> routers{};
     std::optional<order> told{};
+    template_id about = 0;                         ///< what is wanted when it is told
     std::array<std::optional<verdict>, 2> said{};  ///< of the two runs in force, not looked at yet
     budget left{};
     bool disturbed = false;  ///< pods have failed, or more were asked for
@@ -94,6 +96,7 @@ struct world {
 /// What may happen.
 enum class act : std::uint8_t {
     ask,
+    observe,
     pod_up,
     pod_fails,
     want,
@@ -115,6 +118,7 @@ inline std::string to_text(move const& m)
     auto const i = m.which;
     switch (m.what) {
     case act::ask: return "ask";
+    case act::observe: return "set " + std::to_string(i) + " is seen";
     case act::pod_up: return "pod of " + std::to_string(i) + " up";
     case act::pod_fails: return "pod of " + std::to_string(i) + " fails";
     case act::want: return "want " + std::to_string(i);
@@ -146,6 +150,30 @@ inline std::vector<release::set> hoped(std::span<release::set const> sets, bool 
     for (auto& x : out)
         if (hopes)
             x.available = x.wanted;
+    return out;
+}
+
+/// What is asked for, in a line: "stepping 1: 4 + 2, 50%".
+template<class State>
+std::string brief(State const& s, std::int32_t stable, std::int32_t target, std::int32_t weight)
+{
+    std::string out(to_string(s.at));
+    if constexpr (requires { s.step; })
+        out += ' ' + std::to_string(s.step);
+    return out + ": " + std::to_string(stable) + " + " + std::to_string(target) + ", " +
+        std::to_string(weight) + '%';
+}
+template<class State, class Stage>
+std::string brief(release::plan<Stage> const& plan)
+{
+    std::string out = "\n";
+    for (auto const& line : plan.lines) {
+        State s;
+        s.at = line.stage;
+        if constexpr (requires { s.step; })
+            s.step = line.step;
+        out += brief(s, line.stable, line.target, line.weight) + '\n';
+    }
     return out;
 }
 
@@ -194,6 +222,41 @@ public:
         return out_;
     }
 
+    /// The release of template 2 by a world that fails nothing and does one thing at a time, in any order:
+    /// what the machine asks for, one after the other. A person promotes where somebody has to.
+    template<class Random>
+    std::string run_fair(Random& random)
+    {
+        auto w = start();
+        settle(w);
+        trace_ = "\n";
+        move_ = {act::want, 2};
+        w.wanted = 2;
+        settle(w);
+        std::vector<move> all;
+        while (out_.violation.empty()) {
+            if (can_rest(w)) {
+                if (w.todo.why != release::reason::wants_promotion)
+                    break;
+                move_ = {act::order_, static_cast<std::size_t>(order::promote)};
+                w.told = order::promote;
+                w.about = w.wanted;
+                settle(w);
+                continue;
+            }
+            all.clear();
+            each_move(w, [&](move m, bool fair) {
+                if (fair)
+                    all.push_back(m);
+            });
+            if (all.empty())
+                break;
+            move_ = all[random() % all.size()];
+            make(w, move_);
+        }
+        return *std::exchange(trace_, {}) + out_.violation;
+    }
+
     /// One way through a world too large to explore: `moves` at random, then a fair world until there is
     /// rest. `longest` is how many moves that took; `stuck` is 1 if they were not enough.
     template<class Random>
@@ -206,15 +269,24 @@ public:
             bool const is_calm = i >= moves;
             if (is_calm && can_rest(w))
                 break;
+            bool const is_fair = is_calm || random() % 4 != 0;  // else nothing gets far
             all.clear();
             each_move(w, [&](move m, bool fair) {
-                if (fair || !is_calm)
+                if (fair || !is_fair)
                     all.emplace_back(m, fair);
             });
             out_.longest = is_calm ? i - moves + 1 : 0;
             out_.stuck = is_calm && (all.empty() || i + 1 == moves + fair_moves);
+            if (out_.stuck != 0)
+                out_.stuck_after = path(from_) + "; " + std::string(to_string(w.s.at)) + ": " +
+                    std::string(to_string(w.todo.why)) + " of " + std::to_string(w.replicas) + ", pods" +
+                    pods(w);
+            if (all.empty() && !is_calm)
+                continue;
             if (all.empty())
                 break;
+            steps_.push_back({from_, move_});
+            from_ = static_cast<std::uint32_t>(steps_.size() - 1);
             move_ = all[random() % all.size()].first;
             make(w, move_);
             note(w.s.at, w.todo);
@@ -259,6 +331,8 @@ private:
         if (scope_.late)
             f(move{act::ask}, true);
         for (template_id t = 1; t < w.sets.size(); ++t) {
+            if (!w.sets[t].observed)
+                f(move{act::observe, t}, true);
             if (w.sets[t].available < w.sets[t].wanted)
                 f(move{act::pod_up, t}, true);
             if (w.sets[t].available > 0 && w.left.failures > 0)
@@ -291,6 +365,7 @@ private:
         auto const i = m.which;
         switch (m.what) {
         case act::ask: settle(w); break;
+        case act::observe: w.sets[i].observed = true; break;
         case act::pod_up: ++w.sets[i].available; break;
         case act::pod_fails:
             --w.sets[i].available;
@@ -317,6 +392,7 @@ private:
             break;
         case act::order_:
             w.told = static_cast<order>(i);
+            w.about = w.wanted;
             --w.left.orders;
             break;
         }
@@ -387,7 +463,7 @@ private:
         if (w.s.traffic.generation == 0)
             seen.acknowledged = 0;
         if (w.told)
-            seen.told = release::command{w.s.heard + 1, *w.told};
+            seen.told = release::command{w.s.heard + 1, *w.told, w.about};
         auto const before = w.s;
         auto const asked = w.s.traffic.generation;
         auto [next, todo] = m_.step(spec_, before, seen, noon);
@@ -397,21 +473,24 @@ private:
             w.passed[w.s.target] |= static_cast<std::uint8_t>(1U << w.todo.analysis->which);
         if (w.said[1] && *w.said[1] == verdict::pass && w.todo.background)
             w.passed[w.s.target] |= static_cast<std::uint8_t>(1U << w.todo.background->which);
-        if (w.told == order::promote_full || (w.told == order::promote && is_undecided(w.todo)))
-            w.waived[w.s.target] = true;
+        bool const waives = w.told == order::promote_full || (w.told == order::promote && is_undecided(w));
         if (M::begins(before, next)) {
             w.passed[next.target] = 0;
             w.waived[next.target] = false;
         }
+        if (waives)
+            w.waived[w.about] = true;
         w.s = std::move(next);
         w.todo = std::move(todo);
         w.told.reset();
+        w.about = 0;
         w.said = {};
         check_step(w, before);
         bool changed = false;
         for (auto const& goal : w.todo.sets) {
             auto& x = w.sets[goal.which];
             changed = changed || x.wanted != goal.replicas;
+            x.observed = x.observed && (!scope_.lags || x.wanted == goal.replicas);
             x.wanted = x.existing = goal.replicas;
             x.available = std::min(x.available, x.wanted);
         }
@@ -419,7 +498,11 @@ private:
             for (auto& r : w.routers)
                 r.at = 0;
         changed = changed || w.s.traffic.generation != asked;
-        // A verdict that has been heard is remembered by the machine, a run that has ended by nobody.
+        if (trace_) {
+            auto line = brief(w.s, w.sets[1].wanted, w.sets[2].wanted, w.s.traffic.weight(2));
+            if (!trace_->ends_with('\n' + line + '\n'))
+                *trace_ += line + '\n';
+        }
         canonical(w);
         return changed;
     }
@@ -461,10 +544,13 @@ private:
             if (w.s.switched != time_point{})
                 w.s.switched = f(w.s.switched);
     }
-    static bool is_undecided(release::goals const& todo)
+    /// Whether somebody who promotes does so knowing that an analysis does not know.
+    static bool is_undecided(world_type const& w)
     {
-        return (todo.analysis && todo.analysis->is_undecided()) ||
-            (todo.background && todo.background->is_undecided());
+        auto const is = [](std::optional<release::run> const& r, std::optional<verdict> now) {
+            return (r && r->is_undecided()) || now == verdict::inconclusive || now == verdict::no_data;
+        };
+        return is(w.todo.analysis, w.said[0]) || is(w.todo.background, w.said[1]);
     }
     static std::array<std::int32_t, 4> weights_of(state_type const& s)
     {
@@ -495,7 +581,7 @@ private:
                     continue;
                 if (!scope_.late && w.sets[t].wanted < M::need(w.replicas, r.weights[t]))
                     complain_("a set shrinks below what a router sends it");
-                if (!w.disturbed && w.sets[t].available < M::need(w.replicas, r.weights[t]))
+                if (!w.disturbed && w.sets[t].available < M::least(spec_, w, t, r.weights[t]))
                     complain_("a router sends more than the available pods can take");
             }
         if (!scope_.late)
@@ -526,7 +612,8 @@ private:
         if (w.s.at != M::stage::settled || w.s.stable != w.wanted || w.s.kept != 0 || !w.is_acknowledged())
             return false;
         for (auto const& x : w.sets)
-            if (x.wanted != (x.which == w.s.stable ? w.replicas : 0) || x.available != x.wanted)
+            if (x.wanted != (x.which == w.s.stable ? w.replicas : 0) || x.available != x.wanted ||
+                !x.observed)
                 return false;
         return true;
     }
@@ -544,6 +631,14 @@ private:
         std::string out;
         for (auto it = moves.rbegin(); it != moves.rend(); ++it)
             out += "; " + *it;
+        return out;
+    }
+
+    static std::string pods(world_type const& w)
+    {
+        std::string out;
+        for (template_id t = 1; t < w.sets.size(); ++t)
+            out += ' ' + std::to_string(w.sets[t].available) + '/' + std::to_string(w.sets[t].wanted);
         return out;
     }
 
@@ -606,6 +701,7 @@ private:
         for (auto const& x : w.sets) {
             add(x.wanted);
             add(x.available);
+            add(x.observed);
         }
         for (auto const& r : w.routers) {
             add(r.at);
@@ -613,6 +709,7 @@ private:
                 add(x);
         }
         add(w.told ? static_cast<int>(*w.told) + 1 : 0);
+        add(w.about);
         for (auto const& v : w.said)
             add(v ? static_cast<int>(*v) + 1 : 0);
         for (auto const n : {w.left.templates, w.left.replicas, w.left.orders, w.left.failures})
@@ -656,6 +753,7 @@ private:
         return h;
     }
 
+    std::optional<std::string> trace_{};
     M m_;
     spec_type spec_;
     scope scope_;
@@ -667,6 +765,93 @@ private:
     std::vector<bool> rests_{};
     std::vector<std::pair<std::uint32_t, std::uint32_t>> edges_{};
     std::deque<std::pair<std::uint32_t, world_type>> todo_{};
+};
+
+/// A release driven by hand. The first template of the spec is stable unless `from_nothing`.
+template<class Spec, class State>
+struct rig {
+    Spec what{};
+    State s{};
+    release::goals todo{};
+    std::vector<release::set> sets{};
+    std::uint64_t acknowledged = 0;
+    std::vector<release::answer> answers{};
+    std::optional<release::command> told{};
+    time_point now = noon;
+
+    explicit rig(Spec spec, bool from_nothing = false) : what(std::move(spec))
+    {
+        ask();
+        if (from_nothing)
+            return;
+        up();
+        acknowledge();
+        pass(horizon);
+    }
+    /// Asks until the answer stands, and gives the sets the sizes asked for.
+    void ask()
+    {
+        for (bool changed = true; changed;) {
+            auto [next, goals] = step(what, s, release::observed{sets, acknowledged, answers, told}, now);
+            changed = next != s;
+            s = std::move(next);
+            todo = std::move(goals);
+            for (auto const& goal : todo.sets) {
+                auto* x = find(goal.which);
+                if (x == nullptr)
+                    x = &sets.emplace_back(
+                        release::set{.which = goal.which, .revision = static_cast<std::int64_t>(goal.which)});
+                changed = changed || x->wanted != goal.replicas;
+                x->wanted = x->existing = goal.replicas;
+                x->available = std::min(x->available, x->wanted);
+            }
+        }
+    }
+    release::set* find(template_id which)
+    {
+        for (auto& x : sets)
+            if (x.which == which)
+                return &x;
+        return nullptr;
+    }
+    std::int32_t size(template_id which) { return find(which) == nullptr ? 0 : find(which)->wanted; }
+    void want(template_id which)
+    {
+        what.template_ = which;
+        ask();
+    }
+    /// All pods are available.
+    void up()
+    {
+        for (auto& x : sets)
+            x.available = x.wanted;
+        ask();
+    }
+    void fail(template_id which)
+    {
+        find(which)->available = 0;
+        ask();
+    }
+    void acknowledge()
+    {
+        acknowledged = s.traffic.generation;
+        ask();
+    }
+    void say(verdict v)
+    {
+        answers.push_back({.run = todo.analysis->number, .said = v});
+        ask();
+    }
+    void tell(order o)
+    {
+        told = release::command{.number = s.heard + 1, .what = o};
+        ask();
+    }
+    void pass(duration d)
+    {
+        now += d;
+        ask();
+    }
 };
 
 }  // namespace podium::tests

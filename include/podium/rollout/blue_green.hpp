@@ -133,7 +133,6 @@ public:
     // --- guards -----------------------------------------------------------------------------------
 
     bool wants_stable() { return is_changed() && want.template_ == s.stable; }
-    bool wants_active_stable() { return is_stable_active() && wants_stable(); }
     bool wants_active() { return is_changed() && want.template_ == active(); }
     bool wants_another() { return is_changed(); }
     bool gives_up()
@@ -147,7 +146,6 @@ public:
         cause_ = asked ? reason::aborted_by_user : failed ? reason::analysis_failed : reason::aborted_late;
         return asked || failed || late;
     }
-    bool gives_up_unseen() { return is_stable_active() && gives_up(); }
     bool is_wanted_again() { return s.why == reason::back_to_stable; }
     bool is_retried() { return hears(order::retry); }
     bool is_retried_undecided() { return s.analysis.is_undecided() && hears(order::retry); }
@@ -165,7 +163,10 @@ public:
     bool has_kept() { return s.stable == 0 || is_over(s.switched, want.scale_down_delay); }
     /// Going back must not cost capacity that is there: the old set is complete, or has no fewer pods than
     /// the one that serves now.
-    bool stable_serves() { return has(s.stable, std::min(replicas(), std::max(available(active()), 1))); }
+    bool stable_serves()
+    {
+        return has(s.stable, std::min(replicas(), std::max(most_available(active()), 1)));
+    }
 
     // --- moves ------------------------------------------------------------------------------------
 
@@ -202,15 +203,12 @@ public:
             if (want.post_promotion && !s.fast)
                 s.analysis = new_run(*want.post_promotion);
             break;
-        case stage::restoring: s.why = why_back(); break;
+        case stage::restoring: s.why = wants_stable() ? reason::back_to_stable : cause_; break;
         case stage::reverting: s.traffic.send(s.stable); break;
-        case stage::aborted:
-            if (from != stage::reverting)
-                s.why = why_back();
-            break;
         case stage::waiting:
         case stage::filling:
-        case stage::keeping: break;
+        case stage::keeping:
+        case stage::aborted: break;
         }
     }
 
@@ -284,7 +282,6 @@ private:
         return 0;
     }
     [[nodiscard]] bool is_stable_active() const { return active() == s.stable; }
-    [[nodiscard]] reason why_back() { return wants_stable() ? reason::back_to_stable : cause_; }
 
     [[nodiscard]] std::int32_t preview_size() const
     {
@@ -303,14 +300,14 @@ private:
         case stage::preparing:
         case stage::checking:
         case stage::waiting: return preview_size();
+        case stage::restoring:
+        case stage::reverting:
         case stage::aborted: return drops ? 0 : std::clamp(x.wanted, 0, replicas());
         case stage::settled:
         case stage::filling:
         case stage::switching:
         case stage::verifying:
-        case stage::keeping:
-        case stage::restoring:
-        case stage::reverting: return replicas();
+        case stage::keeping: return replicas();
         }
         return replicas();
     }
@@ -370,9 +367,8 @@ inline constexpr auto switched = any_of(stage::switching, stage::verifying, stag
 inline constexpr row table[] = {
     // from                        when                                     to                 if paused
     // back to where users are safe, also while paused
-    {idle | unswitched,             &machine::wants_active_stable,           stage::settled,    always},
+    {any_of(stage::aborted),        &machine::wants_stable,                  stage::settled,    always},
     {unswitched | switched,         &machine::wants_stable,                  stage::restoring,  always},
-    {unswitched,                    &machine::gives_up_unseen,               stage::aborted,    always},
     {unswitched | switched,         &machine::gives_up,                      stage::restoring,  always},
     {any_of(stage::restoring),      &machine::stable_serves,                 stage::reverting,  always},
     {any_of(stage::reverting),      &machine::is_acknowledged,               stage::aborted,    always},

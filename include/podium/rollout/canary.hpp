@@ -85,7 +85,8 @@ struct spec {
     bool router = true;                 ///< traffic goes by weight; else each pod gets the same
     bool dynamic_stable_scale = false;  ///< with a router: stable has only the pods that its weight needs
     /// As `resolve_fenceposts` gives them for `replicas`. Without a router, how far the number of pods may
-    /// leave `replicas`; with one, how many stable pods may be missing when the traffic goes back to them.
+    /// leave `replicas` (if both are 0, `unavailable` is 1). With one, `unavailable` is how many stable pods
+    /// may be missing when the traffic goes back to them; how many more there may be, weights and sizes say.
     fenceposts bounds{};
     std::optional<canary::background> background{};
     bool backwards = false;                                ///< steps may lower the weight
@@ -209,7 +210,7 @@ public:
 
     machine(spec const& wanted_, state const& before, release::observed const& seen, time_point now_)
         : base(wanted_, before, seen, now_),
-          bounds_(limits(wanted_.bounds, strategy::rolling_update, replicas()))
+          bounds_(bounds_of(wanted_))
     {
         listen(s.background);
         if (s.at == stage::stepping)
@@ -222,8 +223,9 @@ public:
     bool wants_stable() { return is_changed() && want.template_ == s.stable; }
     bool wants_another() { return is_changed(); }
     bool wants_another_fast() { return is_changed() && is_fast(want.template_); }
-    /// The first release of all has nothing to go back to: once users are on it, it is finished first.
-    bool leaves_for_another() { return is_changed() && (s.stable != 0 || s.traffic.weight(s.target) == 0); }
+    bool leaves_for_another() { return is_changed() && s.stable != 0; }
+    /// The first release of all has nothing to go back to: the other template takes its place.
+    bool starts_over() { return is_changed() && s.stable == 0; }
     bool is_wanted_again() { return s.why == reason::another_template || s.why == reason::back_to_stable; }
     bool gives_up()
     {
@@ -375,6 +377,15 @@ public:
 private:
     friend base;
 
+    /// With a router both bounds may be 0: then nothing may be missing.
+    [[nodiscard]] static fenceposts bounds_of(spec const& w)
+    {
+        auto const n = std::max(w.replicas, 0);
+        if (!w.router)
+            return limits(w.bounds, strategy::rolling_update, n);
+        return {.surge = std::max(w.bounds.surge, 0), .unavailable = std::clamp(w.bounds.unavailable, 0, n)};
+    }
+
     // --- steps ------------------------------------------------------------------------------------
 
     [[nodiscard]] bool is_fast(template_id which) const { return s.stable == 0 || is_proven(which); }
@@ -417,13 +428,14 @@ private:
         if (s.at != stage::stepping)
             return;
         bool const beside = is_halted();
-        if (told == order::promote && beside) {
+        bool const here = s.analysis.is_undecided();
+        if (beside && hears(order::promote)) {
             s.waived = true;
             told.reset();
-        } else if (told == order::retry && (beside || s.analysis.is_undecided())) {
+        } else if ((beside || here) && hears(order::retry)) {
             if (beside)
                 s.background = new_run(s.background.which);
-            if (s.analysis.is_undecided())
+            if (here)
                 s.analysis = new_run(s.analysis.which);
             told.reset();
         }
@@ -464,10 +476,7 @@ private:
         return has(s.stable, std::min(needs, std::max(needs - bounds_.unavailable, 1)));
     }
     /// Nobody can serve what the canary gets but stable, and be it with too few pods.
-    [[nodiscard]] bool is_last_resort() const
-    {
-        return replicas() > 0 && is_dead(s.target) && !is_dead(s.stable);
-    }
+    [[nodiscard]] bool is_last_resort() const { return is_dead(s.target) && available(s.stable) > 0; }
     [[nodiscard]] bool has_weight() const
     {
         auto const aim = stage_weight();
@@ -664,6 +673,7 @@ inline constexpr row table[] = {
     {any_of(stage::reverting),    &machine::has_left,              stage::aborted,   always},
     // to another template, from stable alone
     {under_way,                   &machine::leaves_for_another,    stage::restoring},
+    {any_of(stage::promoting),    &machine::starts_over,           stage::promoting},
     {idle,                        &machine::wants_another_fast,    stage::promoting},
     {idle,                        &machine::wants_another,         stage::stepping},
     {any_of(stage::aborted),      &machine::is_wanted_again,       stage::stepping},

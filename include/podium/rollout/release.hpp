@@ -156,6 +156,7 @@ enum class order : std::uint8_t {
 struct command {
     std::uint64_t number = 0;
     order what = order::promote;
+    template_id about = 0;  ///< the template it was given for; when another is released by now, it is refused
     friend bool operator==(command const&, command const&) = default;
 };
 
@@ -420,8 +421,10 @@ public:
             m.restart_progress();
             m.take(it->to);
         }
-        if (m.told)
-            m.s.refused = refusal{*m.told, m.why_not(*m.told)};
+        if (m.told) {
+            bool const is_late = m.told->about != 0 && m.told->about != m.s.target;
+            m.s.refused = refusal{m.told->what, is_late ? reason::another_template : m.why_not(m.told->what)};
+        }
     }
 
     State s;
@@ -457,6 +460,12 @@ protected:
         auto const* const x = find(which);
         return x == nullptr || !x->observed ? 0 : std::max(std::min(x->available, x->wanted), 0);
     }
+    /// The most pods of it that may serve, for all that is known.
+    [[nodiscard]] std::int32_t most_available(template_id which) const
+    {
+        auto const* const x = find(which);
+        return x == nullptr || x->observed ? available(which) : std::max(x->wanted, 0);
+    }
     [[nodiscard]] bool has(template_id which, std::int32_t pods) const
     {
         return pods <= 0 || available(which) >= pods;
@@ -480,14 +489,15 @@ protected:
             s.paused = false;
             s.progressed = mark();
         } else {
-            told = c.what;
+            told = c;
         }
     }
-    /// Whether the order is there; a row that is taken because of it uses it up.
+    /// Whether the order is there and meant for this release; a row that is taken because of it uses it up.
     [[nodiscard]] bool hears(order o)
     {
-        used = used || told == o;
-        return told == o;
+        bool const is = told && told->what == o && (told->about == 0 || told->about == s.target);
+        used = used || is;
+        return is;
     }
     void listen(run& r) const
     {
@@ -615,8 +625,8 @@ protected:
     observed const& see;
     time_point now;
     time_point wake = never;
-    std::optional<order> told{};  ///< not used up yet
-    bool used = false;            ///< the guard that was asked last is true because of it
+    std::optional<command> told{};  ///< not used up yet
+    bool used = false;              ///< the guard that was asked last is true because of it
 };
 
 /// A world where nothing fails: what a plan is made with. The old template gives way to the one of the spec.
