@@ -175,8 +175,7 @@ TEST_CASE(
 {
     released w(canary({{{"setWeight", 50}}, {{"analysis", analysis}}}));
     w.measure("check",
-        conversion({{"question", "better"}, {"margin", 0}, {"effect", 0.2}, {"expected", 0.3},
-            {"horizon", 100000}}));
+        conversion({{"question", "better"}, {"effect", 0.2}, {"expected", 0.3}, {"horizon", 100000}}));
     visitors v;
     v.start(w, 8);
     w.release("1.2", "0.60");

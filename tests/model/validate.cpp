@@ -33,6 +33,17 @@ json valid(std::string_view kind)
             return R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"d"},"spec":{
                 "selector":{"matchLabels":{"app":"d"}},
                 "template":{"metadata":{"labels":{"app":"d"}},"spec":{"containers":[{"name":"c","image":"x:1"}]}}}})";
+        if (kind == "Rollout")
+            return R"({"apiVersion":"argoproj.io/v1alpha1","kind":"Rollout","metadata":{"name":"r"},"spec":{
+                "selector":{"matchLabels":{"app":"r"}},
+                "template":{"metadata":{"labels":{"app":"r"}},"spec":{"containers":[{"name":"c","image":"x:1"}]}},
+                "strategy":{"canary":{"stableService":"web","canaryService":"preview","trafficRouting":{"podium":{}},
+                    "steps":[{"setWeight":10},{"pause":{"duration":"1m"}},{"setWeight":50},
+                        {"analysis":{"templates":[{"templateName":"t"}]}},{"setCanaryScale":{"replicas":2}}]}}}})";
+        if (kind == "AnalysisTemplate")
+            return R"({"apiVersion":"argoproj.io/v1alpha1","kind":"AnalysisTemplate","metadata":{"name":"t"},"spec":{
+                "metrics":[{"name":"a","interval":"5s","provider":{"podium":{"measure":"conversions"}}},
+                    {"name":"b","successCondition":"result >= 0.9","provider":{"web":{"url":"http://web/"}}}]}})";
         if (kind == "StatefulSet")
             return R"({"apiVersion":"apps/v1","kind":"StatefulSet","metadata":{"name":"db"},"spec":{
                 "serviceName":"db","selector":{"matchLabels":{"app":"d"}},"podManagementPolicy":"Parallel",
@@ -71,8 +82,8 @@ std::string problems(json const& value)
 
 TEST_CASE("model: what validation starts from is valid")
 {
-    for (std::string_view const kind :
-        {"Pod", "Deployment", "Service", "ConfigMap", "Node", "StatefulSet", "PersistentVolumeClaim"})
+    for (std::string_view const kind : {"Pod", "Deployment", "Rollout", "AnalysisTemplate", "Service",
+             "ConfigMap", "Node", "StatefulSet", "PersistentVolumeClaim"})
         CHECK(problems(valid(kind)) == "");
 }
 
@@ -257,6 +268,43 @@ TEST_CASE("model: each broken rule is one error at its field")
                 "can be had"},
             row{"PersistentVolumeClaim", "/spec/dataSource", R"({"name":"x"})",
                 "spec.dataSource: unknown field"},
+            row{"Rollout", "/spec/strategy", "{}", "spec.strategy: expected one of blueGreen and canary"},
+            row{"Rollout", "/spec/strategy/canary/steps/2/setWeight", "101",
+                "spec.strategy.canary.steps[2].setWeight: must be from 0 to 100"},
+            row{"Rollout", "/spec/strategy/canary/steps/2/setWeight", "5",
+                "spec.strategy.canary.steps[2].setWeight: must not be less than in a step before: an abort "
+                "goes back, "
+                "steps go on"},
+            row{"Rollout", "/spec/strategy/canary/steps/1/pause/duration", R"("soon")",
+                "spec.strategy.canary.steps[1].pause.duration: expected a duration such as \"90s\", \"5m\" "
+                "or "
+                "\"1h30m\", or seconds"},
+            row{"Rollout", "/spec/strategy/canary/steps/1", "{}",
+                "spec.strategy.canary.steps[1]: expected one of setWeight, pause, setCanaryScale and "
+                "analysis"},
+            row{"Rollout", "/spec/strategy/canary/canaryService", R"("web")",
+                "spec.strategy.canary.canaryService: must be another one: it would lead to both versions"},
+            row{"Rollout", "/spec/strategy/canary/stableService", "",
+                "spec.strategy.canary.stableService: required"},
+            row{"Rollout", "/spec/strategy/canary/dynamicStableScale", "1",
+                "spec.strategy.canary.dynamicStableScale: expected true or false, found an integer"},
+            row{"Rollout", "/spec/strategy",
+                R"({"blueGreen":{"activeService":"web","previewService":"web"}})",
+                "spec.strategy.blueGreen.previewService: must be another one: it would lead to both colours"},
+            row{"Rollout", "/spec/restartAt", R"("now")", "spec.restartAt: unknown field"},
+            row{"AnalysisTemplate", "/spec/metrics/0/provider/podium/alpha", "2",
+                "spec.metrics[0].provider.podium.alpha: must be more than 0 and less than 1"},
+            row{"AnalysisTemplate", "/spec/metrics/0/provider/podium/question", R"("better")",
+                "spec.metrics[0].provider.podium.effect: required when the question is better"},
+            row{"AnalysisTemplate", "/spec/metrics/0/provider/podium/horizon", "10",
+                "spec.metrics[0].provider.podium.horizon: must be at least minimum, and 1"},
+            row{"AnalysisTemplate", "/spec/metrics/0/interval", R"("x")",
+                "spec.metrics[0].interval: expected a duration such as \"90s\", \"5m\" or \"1h30m\", or "
+                "seconds"},
+            row{"AnalysisTemplate", "/spec/metrics/1/provider", "{}",
+                "spec.metrics[1].provider: expected one of podium, prometheus, web, job and command"},
+            row{"AnalysisTemplate", "/spec/metrics/1/name", R"("a")",
+                "spec.metrics[1].name: must be unique, this one is given twice"},
             row{"Service", "/spec/split", R"({"label":"track","weights":{"1":0,"2":0}})",
                 "spec.split.weights: must not all be 0: nobody would be served"},
             row{"Service", "/spec/split", R"({"label":"track","weights":{"1":1,"2":-1}})",
@@ -396,8 +444,8 @@ TEST_SUITE("property")
 {
     TEST_CASE("model: defaults set twice are defaults set once, and what was valid stays valid")
     {
-        for (std::string_view const kind :
-            {"Pod", "Deployment", "Service", "ConfigMap", "Node", "StatefulSet", "PersistentVolumeClaim"}) {
+        for (std::string_view const kind : {"Pod", "Deployment", "Rollout", "AnalysisTemplate", "Service",
+                 "ConfigMap", "Node", "StatefulSet", "PersistentVolumeClaim"}) {
             CAPTURE(kind);
             auto const once = kinds().read(valid(kind));
             REQUIRE(once);

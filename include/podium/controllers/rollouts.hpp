@@ -172,6 +172,9 @@ struct rollouts {
     using watches = reconcile::types<model::endpoint_slice, model::router_status, model::analysis_template,
         model::service>;
 
+    /// Of the analyses that have ended, so many of the latest are kept.
+    static constexpr std::uint64_t kept_runs = 10;
+
     /// A router that was not heard of for this long holds up no route.
     duration router_timeout = std::chrono::seconds(10);
 
@@ -496,7 +499,9 @@ private:
                 auto const number = number_of(*run);
                 bool const asked = (todo.analysis && number == todo.analysis->number) ||
                     (todo.background && number == todo.background->number);
-                if (!asked && !run->spec.terminate && !is_over(run->status.phase)) {
+                if (!asked && is_over(run->status.phase) && number && *number + kept_runs <= state.runs)
+                    p.remove(run);
+                else if (!asked && !run->spec.terminate && !is_over(run->status.phase)) {
                     auto ended = *run;
                     ended.spec.terminate = true;
                     p.update(run, std::move(ended));

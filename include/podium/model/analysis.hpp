@@ -40,9 +40,9 @@ struct podium_metric {
     std::string service{};  ///< default: the one whose traffic the rollout divides
     traffic_measure measure = traffic_measure::conversions;
     release_question question = release_question::not_worse;
-    double margin = 0.01;                 ///< of the proportion: how much worse is not worse
-    double alpha = 0.05;                  ///< how often a wrong answer is allowed
-    double effect = 0.05;                 ///< the difference worth detecting
+    double margin = 0.01;            ///< of the proportion: how much worse is not worse
+    double alpha = 0.05;             ///< how often a wrong answer is allowed
+    std::optional<double> effect{};  ///< the difference worth detecting; of notWorse: the margin unless given
     std::optional<double> expected{};     ///< the proportion that is usual
     std::int64_t minimum = 100;           ///< units of each version before any verdict
     std::int64_t horizon = 20'000;        ///< units of each version after which there is one

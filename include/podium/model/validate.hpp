@@ -972,8 +972,12 @@ inline void check_provider(metric_provider const& p, field const& at)
         auto const& m = *p.podium;
         field const ours = at["podium"];
         ours["alpha"].check(inside(m.alpha, 0, 1), "must be more than 0 and less than 1");
-        ours["margin"].check(m.margin == 0 || inside(m.margin, 0, 1), "must be at least 0 and less than 1");
-        ours["effect"].check(inside(m.effect, 0, 1), "must be more than 0 and less than 1");
+        ours["margin"].check(inside(m.margin, 0, 1), "must be more than 0 and less than 1");
+        if (m.effect)
+            ours["effect"].check(inside(*m.effect, 0, 1), "must be more than 0 and less than 1");
+        else
+            ours["effect"].check(
+                m.question == release_question::not_worse, "required when the question is better");
         if (m.expected)
             ours["expected"].check(inside(*m.expected, 0, 1), "must be more than 0 and less than 1");
         ours["minimum"].at_least(m.minimum, 0);
