@@ -10,6 +10,7 @@
 #include <podium/controllers/garbage_collector.hpp>
 #include <podium/controllers/node_lifecycle.hpp>
 #include <podium/controllers/pods.hpp>
+#include <podium/controllers/release_plan.hpp>
 #include <podium/controllers/replica_sets.hpp>
 #include <podium/controllers/rollouts.hpp>
 #include <podium/controllers/scheduler.hpp>
