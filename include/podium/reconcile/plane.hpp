@@ -105,8 +105,9 @@ struct add_for {
     void operator()(key k) const { queue.add({controller, std::move(k)}); }
 };
 
-// What a controller does is compiled once for each view, whatever other controllers there are. Neither is
-// inline: another unit may have the body (see <podium/src.hpp>).
+// What a controller does is compiled once for each view, whatever other controllers there are.
+// `reconcile_one` and `touch_one` are not inline, so another unit may have their bodies (see
+// <podium/src.hpp>).
 template<class C, class View>
 [[nodiscard]] plan reconcile_one(C const& controller, View const& view, key const& which, time_point now)
 {
