@@ -365,6 +365,19 @@ TEST_CASE("canary: without a router a plan keeps the bounds and says the weight 
             }
 }
 
+TEST_CASE("canary: a huge release is planned at once, and an endless one is not planned for ever")
+{
+    auto s = plain();
+    s.template_ = 2;
+    s.replicas = 2'000'000'000;
+    auto const plan = canary::plan(s, {.pod_start = -1s});
+    CHECK(plan.finishes);
+    CHECK(plan.least_available == s.replicas);
+    CHECK(plan.takes == 60s + 30s);
+    s.router = false;
+    CHECK(!canary::plan(s).finishes);
+}
+
 TEST_CASE("canary: the nearest mix of pods, by trying all")
 {
     for (std::int32_t n = 0; n <= 25; ++n)
@@ -659,6 +672,9 @@ steps[7].set_scale: must be at most 100%)");
     s.steps.push_back(set_scale{1});
     CHECK(canary::check(s).error().text() == R"(dynamic_stable_scale: needs a router
 steps[3].set_scale: needs a router)");
+    s = plain();
+    s.steps.resize(1001);
+    CHECK(canary::check(s).error().path == "steps");
     s = scaled();
     CHECK(canary::check(s));
     s.backwards = false;

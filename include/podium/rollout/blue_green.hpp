@@ -86,7 +86,8 @@ struct stepped {
 [[nodiscard]] inline result<void> check(spec const& wanted);
 
 /// Advances a release as far as what is seen allows. Total and deterministic, also for a spec that `check`
-/// refuses; with nothing new, `next == before` and the goals are the same. O(n log n) for n sets.
+/// refuses; with nothing new, `next == before` and the goals are the same. O(n log n) for n sets. What does
+/// not count as an error of the spec, but keeps the release where it is, is in `todo.why` and `next.refused`.
 [[nodiscard]] inline stepped step(
     spec const& wanted, state const& before, release::observed const& seen, time_point now);
 
@@ -165,7 +166,8 @@ public:
     /// the one that serves now.
     bool stable_serves()
     {
-        return has(s.stable, std::min(replicas(), std::max(most_available(active()), 1)));
+        return is_stable_active() ||
+            has(s.stable, std::min(replicas(), std::max(most_available(active()), 1)));
     }
 
     // --- moves ------------------------------------------------------------------------------------

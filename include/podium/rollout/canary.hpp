@@ -152,7 +152,9 @@ struct mix {
 
 /// Advances a release as far as what is seen allows. Total and deterministic, also for a spec that `check`
 /// refuses; with nothing new, `next == before` and the goals are the same. `router` and
-/// `dynamic_stable_scale` should change only between releases. O(s + n log n) for s steps and n sets.
+/// `dynamic_stable_scale` should change only between releases. What keeps the release where it is, is in
+/// `todo.why` and `next.refused`. O(s) for s steps and each one that is done by the call, and O(n^2) for n
+/// sets, a dozen.
 [[nodiscard]] inline stepped step(
     spec const& wanted, state const& before, release::observed const& seen, time_point now);
 
@@ -749,6 +751,10 @@ inline result<void> check(spec const& wanted)
         refuse("bounds.unavailable", "must be at least 0");
     if (wanted.background && wanted.background->from_step >= wanted.steps.size())
         refuse("background.from_step", "must be the position of a step");
+    if (wanted.steps.size() > 1000) {
+        refuse("steps", "must be at most 1000");
+        return std::move(*wrong.all);
+    }
     std::int32_t weight = 0;
     for (std::size_t i = 0; i < wanted.steps.size(); ++i) {
         auto const at = "steps[" + std::to_string(i) + "].";

@@ -151,8 +151,8 @@ enum class order : std::uint8_t {
     resume,
 };
 
-/// An order and its number. Numbers rise; one that was heard before does nothing, so an order may be shown to
-/// the machine any number of times.
+/// An order and its number. Numbers rise, from 1 on; one that was heard before does nothing, so an order may
+/// be shown to the machine any number of times.
 struct command {
     std::uint64_t number = 0;
     order what = order::promote;
@@ -185,8 +185,10 @@ struct answer {
 
 /// What a machine looks at besides its spec.
 struct observed {
-    std::span<set const> sets{};     ///< in any order; of each template one
-    std::uint64_t acknowledged = 0;  ///< the route's generation that every live router has in force
+    std::span<set const> sets{};  ///< in any order; of each template one
+    /// The route's generation that every live router has in force, or a later one. It may be late and seem to
+    /// go back; a router that joins has the latest one in force before it serves, so it takes nothing back.
+    std::uint64_t acknowledged = 0;
     std::span<answer const> answers{};
     std::optional<command> told{};  ///< the latest command
 };
@@ -196,7 +198,7 @@ enum class phase : std::uint8_t {
     healthy,      ///< all traffic is on the wanted template, fully available
     progressing,  ///< something is under way that needs nobody
     paused,       ///< waits for a person
-    degraded,     ///< given up, or no progress for too long; users are served by the stable template
+    degraded,     ///< given up, or no progress for too long
 };
 
 /// Why a release is where it is.
@@ -282,18 +284,19 @@ struct planned {
     std::int32_t stable = 0;        ///< pods wanted of the old template
     std::int32_t target = 0;        ///< pods wanted of the new one
     std::int32_t weight = 0;        ///< percent of the traffic for the new one; without a router: of the pods
-    std::int32_t available = 0;     ///< the least that serve until the next line
-    std::int32_t pods = 0;          ///< the most that exist until the next line
+    std::int64_t available = 0;     ///< the least that serve until the next line
+    std::int64_t pods = 0;          ///< the most that exist until the next line
     reason why = reason::complete;  ///< what it waits for
     friend bool operator==(planned const&, planned const&) = default;
 };
 
-/// A release before it starts: the machine itself, driven by a world where nothing fails.
+/// A release before it starts: the machine itself, driven by a world where nothing fails. One that takes the
+/// machine more than 100,000 answers (50,000 pods, one at a time) ends there, unfinished.
 template<class Stage>
 struct plan {
     std::vector<planned<Stage>> lines{};
-    std::int32_t least_available = 0;  ///< pods that serve, at the worst moment
-    std::int32_t peak_pods = 0;
+    std::int64_t least_available = 0;  ///< pods that serve, at the worst moment
+    std::int64_t peak_pods = 0;
     duration takes{};           ///< without the time that a person takes
     bool needs_person = false;  ///< somebody has to promote; the plan does so at once
     bool finishes = false;
@@ -648,7 +651,7 @@ public:
     template<class Step>
     [[nodiscard]] plan<Stage> run(Step const& step)
     {
-        for (int i = 0; i < 1'000'000; ++i) {  // a release of 100,000 pods one by one takes 200,000
+        for (int i = 0; i < 100'000; ++i) {
             observed const seen{
                 .sets = sets_, .acknowledged = acknowledged_, .answers = answers_, .told = told_};
             auto answered = step(spec_, s_, seen, now_);
@@ -670,7 +673,7 @@ public:
                 out_.needs_person = true;
                 told_ = command{.number = s_.heard + 1, .what = order::promote};
             } else {
-                now_ = next;
+                now_ = std::max(now_, next);
                 happen();
             }
         }
@@ -683,6 +686,7 @@ private:
         time_point at{};
         enum class kind : std::uint8_t { pod, route, analysis } what = kind::pod;
         std::uint64_t number = 0;  ///< the set's template, the generation, the run
+        std::int32_t pods = 0;
     };
 
     bool apply(goals const& todo)
@@ -694,32 +698,36 @@ private:
             if (it == sets_.end())
                 it = sets_.insert(it, {.which = goal.which, .revision = 2});
             changed = changed || it->wanted != goal.replicas;
-            for (; it->existing < goal.replicas; ++it->existing)
-                due_.push_back({later(now_, pace_.pod_start), event::kind::pod, goal.which});
-            for (; it->existing > goal.replicas; --it->existing)
-                remove_pod(*it);
+            auto const more = goal.replicas - it->existing;
+            if (more > 0)
+                due_.push_back({later(now_, pace_.pod_start), event::kind::pod, goal.which, more});
+            else
+                remove_pods(*it, -more);
+            it->existing = goal.replicas;
             it->wanted = goal.replicas;
         }
         if (todo.traffic && todo.traffic->generation > asked_) {
             asked_ = todo.traffic->generation;
-            due_.push_back({later(now_, pace_.router), event::kind::route, asked_});
+            due_.push_back({later(now_, pace_.router), event::kind::route, asked_, 0});
         }
         for (auto const& r : {todo.analysis, todo.background})
             if (r && r->number > run_) {
                 run_ = r->number;
-                due_.push_back({later(now_, pace_.analysis), event::kind::analysis, run_});
+                due_.push_back({later(now_, pace_.analysis), event::kind::analysis, run_, 0});
             }
         return changed;
     }
-    /// One that is not available goes first.
-    void remove_pod(set& from)
+    /// Those that are not available go first, the youngest of them before others.
+    void remove_pods(set& from, std::int32_t pods)
     {
-        auto const it = std::find_if(due_.rbegin(), due_.rend(),
-            [&](event const& e) { return e.what == event::kind::pod && e.number == from.which; });
-        if (it == due_.rend())
-            --from.available;
-        else
-            due_.erase(std::next(it).base());
+        for (auto it = due_.rbegin(); it != due_.rend() && pods > 0; ++it)
+            if (it->what == event::kind::pod && it->number == from.which) {
+                auto const some = std::min(pods, it->pods);
+                it->pods -= some;
+                pods -= some;
+            }
+        from.available -= pods;
+        std::erase_if(due_, [](event const& e) { return e.what == event::kind::pod && e.pods == 0; });
     }
     void happen()
     {
@@ -728,7 +736,7 @@ private:
                 switch (e.what) {
                 case event::kind::pod:
                     for (auto& x : sets_)
-                        x.available += x.which == e.number ? 1 : 0;
+                        x.available += x.which == e.number ? e.pods : 0;
                     break;
                 case event::kind::route: acknowledged_ = std::max(acknowledged_, e.number); break;
                 case event::kind::analysis:
@@ -741,8 +749,8 @@ private:
     void write(goals const& todo)
     {
         planned<Stage> line{.at = now_ - time_point{}, .stage = s_.at, .step = step_of(s_), .why = todo.why};
-        std::int32_t serving = 0;
-        std::int32_t pods = 0;
+        std::int64_t serving = 0;
+        std::int64_t pods = 0;
         for (auto const& x : sets_) {
             (x.which == old_ ? line.stable : line.target) += x.wanted;
             pods += x.existing;
