@@ -1,12 +1,8 @@
 // The subcommands that speak to a podium that is up: apply, get, delete, rollout.
-#include "arguments.hpp"
 #include "columns.hpp"
 #include "commands.hpp"
-#include "manifests.hpp"
+#include "session.hpp"
 
-#include <podium/api/path.hpp>
-#include <podium/net/api_client.hpp>
-#include <podium/net/api_server.hpp>
 #include <podium/store/clock.hpp>
 
 #include <algorithm>
@@ -28,40 +24,6 @@ using podium::errc;
 using podium::error;
 
 namespace {
-
-struct session {
-    arguments args;
-    model::scheme kinds = model::default_scheme();
-    net::api_client client;
-    std::string namespace_;
-
-    explicit session(arguments a)
-        : args(std::move(a)),
-          client(net::address::unix_socket(args.value("--socket", net::default_socket()))),
-          namespace_(args.value("-n", "default"))
-    {
-    }
-    asio::awaitable<podium::result<api::response>> call(api::request r) const
-    {
-        auto answer = co_await client.call(std::move(r));
-        if (!answer && answer.error().code == errc::unavailable) {
-            auto e = answer.error();
-            e.message += "\nIs podium up? `podium up -f PATH` starts it; --socket says where it listens.";
-            co_return e;
-        }
-        co_return answer;
-    }
-    // The call's body as JSON, or what went wrong.
-    asio::awaitable<podium::result<json>> ask(api::request r) const
-    {
-        auto const answer = co_await call(std::move(r));
-        if (!answer)
-            co_return answer.error();
-        if (answer->code / 100 != 2)
-            co_return api::error_of(*answer);
-        co_return model::parse_json(answer->body, {.size_bytes = 256 * 1024 * 1024, .nodes = 50'000'000});
-    }
-};
 
 int run(session const& s, asio::awaitable<int> (*what)(session const&))
 {
@@ -125,22 +87,6 @@ podium::result<model::kind_entry const*> kind_of(session const& s, std::string c
     for (auto const& k : s.kinds.kinds())
         known += (known.empty() ? "" : ", ") + std::string(k.plural);
     return error{errc::not_found, "no kind \"" + name + "\"; there are " + known, {}, {}};
-}
-
-std::string escaped(std::string_view text)
-{
-    std::string out;
-    for (char const c : text) {
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-            c == '.' || c == '_') {
-            out += c;
-        } else {
-            out += '%';
-            out += "0123456789ABCDEF"[static_cast<unsigned char>(c) >> 4];
-            out += "0123456789ABCDEF"[static_cast<unsigned char>(c) & 15];
-        }
-    }
-    return out;
 }
 
 // -- apply -------------------------------------------------------------------------------------------
@@ -484,7 +430,8 @@ constexpr char const rollout_usage[] = R"(usage: podium rollout status KIND/NAME
        podium rollout history KIND/NAME [-n NAMESPACE]
        podium rollout undo KIND/NAME [--to-revision N] [-n NAMESPACE]
 
-Of deployments and statefulsets. status waits until the rollout is done, and fails when it exceeds its deadline.
+Of deployments and statefulsets, and status of rollouts too. status waits until the rollout is done, and fails when it
+exceeds its deadline or is degraded.
 history lists the revisions that there are to go back to. undo goes back to the revision before, or to N, as a
 rollout of its own.
 
@@ -492,15 +439,6 @@ rollout of its own.
   --to-revision N  a number that history shows
   --socket PATH    of the podium that is up
 )";
-
-// Which object the rollout is of.
-struct rolled {
-    model::kind_entry const* kind;
-    std::string name;
-    std::string path;
-
-    std::string text() const { return kind->singular() + " \"" + name + '"'; }
-};
 
 // A template that it has or had.
 struct revision {
@@ -541,7 +479,7 @@ asio::awaitable<podium::result<std::vector<revision>>> revisions_of(
 
 asio::awaitable<podium::result<void>> history(session const& s, rolled const& of)
 {
-    auto const live = co_await s.ask(request(of.path));
+    auto const live = co_await s.ask(request(of.path()));
     if (!live)
         co_return live.error();
     auto const all = co_await revisions_of(s, of, *live);
@@ -565,7 +503,7 @@ asio::awaitable<podium::result<void>> undo(session const& s, rolled const& of)
     auto const to = std::strtol(wanted.c_str(), nullptr, 10);
     if (!wanted.empty() && (to < 1 || wanted.find_first_not_of("0123456789") != std::string::npos))
         co_return error{errc::invalid, "expected a revision's number", "--to-revision", {}};
-    auto const live = co_await s.ask(request(of.path));
+    auto const live = co_await s.ask(request(of.path()));
     if (!live)
         co_return live.error();
     auto const all = co_await revisions_of(s, of, *live);
@@ -582,86 +520,42 @@ asio::awaitable<podium::result<void>> undo(session const& s, rolled const& of)
             {}, {}};
     auto next = *live;
     next["spec"]["template"] = target->template_;
-    auto const done = co_await s.ask(request(of.path, api::method::put, next.dump()));
+    auto const done = co_await s.ask(request(of.path(), api::method::put, next.dump()));
     if (!done)
         co_return done.error();
     std::cout << short_name(*of.kind, of.name) << " rolled back to revision " << target->number << std::endl;
     co_return podium::result<void>{};
 }
 
-asio::awaitable<int> wait_for_rollout(session const& s, rolled const& of)
+asio::awaitable<podium::result<void>> wait_for_rollout(session const& s, rolled const& of)
 {
-    auto const exists = co_await s.ask(request(of.path));
-    if (!exists)
-        co_return failed(exists.error());
-    if ((*exists)["spec"].value("updateStrategy", json::object()).value("type", "") == "OnDelete")
-        co_return failed({errc::unsupported,
-            of.text() + " is updated as its pods are deleted: nothing to wait for", {}, {}});
-    int code = 1;
-    std::string last;
-    auto const number = [](json const& o, char const* field) {
-        auto const v = o.is_object() ? o.value(field, json()) : json();
-        return v.is_number() ? v.get<long>() : 0L;
+    std::function<void(std::string const&)> const say = [](std::string const& line) {
+        std::cout << line << std::endl;
     };
-    auto const over = co_await s.client.watch(api::path_of("apps/v1", of.kind->plural, s.namespace_) +
-            "?watch=1&fieldSelector=metadata.name%3D" + escaped(of.name),
-        [&](std::string const& text) {
-            auto const event = model::parse_json(text);
-            if (!event || !event->is_object() || event->value("type", "") == "DELETED") {
-                failed({errc::not_found, of.text() + " is gone", {}, {}});
-                return false;
-            }
-            auto const& o = (*event)["object"];
-            auto const status = o.value("status", json::object());
-            for (auto const& c : status.value("conditions", json::array()))
-                if (c.value("reason", "") == "ProgressDeadlineExceeded") {
-                    failed({errc::deadline, of.text() + " exceeded its progress deadline", {}, {}});
-                    return false;
-                }
-            bool const seen = number(status, "observedGeneration") >= number(o["metadata"], "generation");
-            auto const all = number(status, "replicas"), updated = number(status, "updatedReplicas"),
-                       available = number(status, "availableReplicas"),
-                       wanted = number(o["spec"], "replicas");
-            // Those below a stateful set's partition are to stay as they are.
-            auto const rolling = o["spec"].value("updateStrategy", json::object());
-            auto const partition = number(rolling.value("rollingUpdate", json::object()), "partition");
-            auto const to_update = std::max(0L, wanted - partition);
-            if (seen && updated >= to_update && all == wanted && available == wanted) {
-                std::cout << of.text() << " successfully rolled out" << std::endl;
-                code = 0;
-                return false;
-            }
-            auto const line = std::to_string(updated) + " of " + std::to_string(to_update) + " updated, " +
-                std::to_string(available) + " available, " + std::to_string(all - updated) + " old";
-            if (line != last)
-                std::cout << (last = line) << std::endl;
-            return true;
-        });
-    co_return over ? code : failed(over.error());
+    auto const done = co_await follow_rollout(s, of, say);
+    if (done)
+        std::cout << of.text() << " successfully rolled out" << std::endl;
+    co_return done;
 }
 
 asio::awaitable<int> do_rollout(session const& s)
 {
     auto const& words = s.args.words;
-    auto const slash = words.size() == 2 ? words[1].find('/') : std::string::npos;
-    auto const* const kind = slash == std::string::npos ? nullptr : s.kinds.find(words[1].substr(0, slash));
-    bool const known = kind && (kind->plural == "deployments" || kind->plural == "statefulsets");
+    auto const of = rolled_of(s, words.size() == 2 ? words[1] : std::string());
+    bool const known = of && (words[0] == "status" || of->kind->plural != "rollouts");
     if (!known || (words[0] != "status" && words[0] != "history" && words[0] != "undo"))
-        co_return failed(
-            {errc::invalid, "expected status, history or undo, and deployment/NAME or statefulset/NAME", {},
-                {}},
+        co_return failed({errc::invalid,
+                             "expected status, history or undo, and deployment/NAME or statefulset/NAME; "
+                             "status also takes rollout/NAME",
+                             {}, {}},
             2);
-    rolled of{kind, words[1].substr(slash + 1), {}};
-    of.path = api::path_of("apps/v1", kind->plural, s.namespace_, escaped(of.name));
-    if (words[0] == "status") {
-        auto const code = co_await wait_for_rollout(s, of);
-        co_return code;
-    }
     auto done = podium::result<void>{};
-    if (words[0] == "undo")
-        done = co_await undo(s, of);
+    if (words[0] == "status")
+        done = co_await wait_for_rollout(s, *of);
+    else if (words[0] == "undo")
+        done = co_await undo(s, *of);
     else
-        done = co_await history(s, of);
+        done = co_await history(s, *of);
     co_return done ? 0 : failed(done.error());
 }
 

@@ -24,6 +24,7 @@ Runs services from Kubernetes manifests as plain processes of this machine.
   get KIND [NAME] [-w]            show objects, and watch them
   delete KIND NAME | -f PATH      take objects away; pods finish their requests first
   rollout status|undo KIND/NAME   follow a rollout, or go back to the version before
+  pipeline run|watch FILE         build, test, publish, deploy and verify; back by itself when it must be
   tour                            real services run, are found, heal and roll: what podium can do, checked
 
   --help      this; podium COMMAND --help tells the options of a command
@@ -54,7 +55,7 @@ int main(int argc, char** argv)
         std::string_view name;
         int (*run)(std::vector<std::string> const&);
     } const commands[] = {{"up", up}, {"apply", apply}, {"get", get}, {"delete", delete_},
-        {"rollout", rollout}, {"tour", play_tour}};
+        {"rollout", rollout}, {"pipeline", run_pipeline}, {"tour", play_tour}};
     for (auto const& c : commands)
         if (c.name == command)
             return c.run(args);
