@@ -8,8 +8,12 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+#include <cstdlib>
+#include <fstream>
 #include <map>
 #include <memory>
+#include <spawn.h>
+#include <sys/wait.h>
 
 namespace {
 
@@ -147,6 +151,49 @@ struct released : world {
     }
 };
 
+/// A real Prometheus, without anything to scrape: expressions have values all the same.
+class prometheus {
+public:
+    static constexpr char const* program = "/usr/bin/prometheus";
+
+    explicit prometheus(std::string const& folder)
+    {
+        asio::io_context io;
+        asio::ip::tcp::acceptor free(io, {asio::ip::make_address("127.0.0.1"), 0});
+        where_ = "127.0.0.1:" + std::to_string(free.local_endpoint().port());
+        free.close();
+        std::ofstream(folder + "/prometheus.yml") << "global: {}\n";
+        std::vector<std::string> const words{program, "--config.file=" + folder + "/prometheus.yml",
+            "--storage.tsdb.path=" + folder + "/data", "--web.listen-address=" + where_, "--log.level=error"};
+        std::vector<char*> argv;
+        for (auto const& w : words)
+            argv.push_back(const_cast<char*>(w.c_str()));
+        argv.push_back(nullptr);
+        REQUIRE(::posix_spawn(&pid_, program, nullptr, nullptr, argv.data(), environ) == 0);
+    }
+    prometheus(prometheus const&) = delete;
+    prometheus& operator=(prometheus const&) = delete;
+    ~prometheus()
+    {
+        ::kill(pid_, SIGKILL);
+        ::waitpid(pid_, nullptr, 0);
+    }
+    [[nodiscard]] std::string url() const { return "http://" + where_; }
+    [[nodiscard]] bool is_ready(world& w) const
+    {
+        auto const port = static_cast<std::uint16_t>(std::stoi(where_.substr(where_.find(':') + 1)));
+        return w.until([&] {
+            net::http_request r(http::verb::get, "/-/ready", 11);
+            auto const answer = w.run(net::http_call(net::address::tcp("127.0.0.1", port), std::move(r)));
+            return answer && answer->result_int() == 200;
+        });
+    }
+
+private:
+    std::string where_{};
+    ::pid_t pid_ = -1;
+};
+
 json canary(json steps)
 {
     return {{"canary",
@@ -248,4 +295,36 @@ TEST_CASE("rollouts: blue/green switches and goes back under load, and nobody is
     v.stop(w);
     CHECK(v.lost == std::vector<std::string>{});
     w.stop();
+}
+
+TEST_CASE("rollouts: what Prometheus says decides, and a series that it does not have is no data")
+{
+    if (::access(prometheus::program, X_OK) != 0) {
+        MESSAGE("skipped: there is no Prometheus on this machine");
+        CHECK_FALSE(std::getenv("CI"));
+        return;
+    }
+    struct row {
+        std::string query;
+        std::string phase;
+        std::string message;
+    };
+    for (auto const& r :
+        {row{"vector(0.97)", "Healthy", ""}, row{"vector(0.93)", "Degraded", "aborted: the analysis failed"},
+            row{"no_such_series", "Paused", "the analysis has no data"},
+            row{"vector(0)/0", "Paused", "the analysis has no data"},
+            row{"not a query", "Paused", "the analysis has no data"}}) {
+        CAPTURE(r.query);
+        released w(canary({{{"setWeight", 50}}, {{"analysis", analysis}}}));
+        prometheus const source(w.folder);
+        REQUIRE(source.is_ready(w));
+        w.measure("check",
+            {{"name", "success-rate"}, {"successCondition", "result[0] >= 0.95"},
+                {"consecutiveErrorLimit", 0},
+                {"provider", {{"prometheus", {{"address", source.url()}, {"query", r.query}}}}}});
+        w.release("1.2", "0.25");
+        REQUIRE(w.until([&] { return w.weight() == 50; }));
+        CHECK(w.comes_to(r.phase, r.message));
+        w.stop();
+    }
 }

@@ -118,6 +118,21 @@ struct random_value<model::time> {
             podium::duration{static_cast<std::int64_t>(random() % 4'000'000'000'000'000'000u)}};
     }
 };
+template<>
+struct random_value<podium::time_point> {  // of the machines: exact, and anywhere
+    static podium::time_point make(random_source& random)
+    {
+        return podium::time_point{podium::duration{static_cast<std::int64_t>(random())}};
+    }
+};
+template<>
+struct random_value<double> {
+    static double make(random_source& random)
+    {
+        return static_cast<double>(static_cast<std::int64_t>(random())) /
+            static_cast<double>(1 + random() % 1'000'000);
+    }
+};
 template<class T>
 requires std::is_enum_v<T>
 struct random_value<T> {
