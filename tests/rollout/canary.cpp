@@ -883,7 +883,7 @@ TEST_SUITE("long")
         for (auto const& r :
             {
                 row{"everything", dynamic(),
-                    {.what = {.templates = 3, .replicas = 1, .orders = 2, .failures = 1},
+                    {.what = {.templates = 3, .replicas = 1, .orders = 1, .failures = 1},
                         .most_replicas = 3,
                         .routers = 2}},
                 row{"three pods", three,
@@ -892,13 +892,13 @@ TEST_SUITE("long")
                         .most_replicas = 3}},
                 row{"beside", beside(), {.what = {.templates = 3, .orders = 2, .failures = 1}}},
                 row{"sizes", scaled(), {.what = {.templates = 3, .replicas = 1, .orders = 2, .failures = 1}}},
-                row{"deadlines", hasty(), {.what = {.templates = 3, .orders = 2, .failures = 2}}},
+                row{"deadlines", hasty(), {.what = {.templates = 3, .orders = 2, .failures = 1}}},
                 row{"by pods", one_short,
                     {.what = {.templates = 3, .replicas = 1, .orders = 2, .failures = 1},
                         .replicas = 3,
                         .most_replicas = 3}},
                 row{"late", dynamic(),
-                    {.what = {.templates = 3, .replicas = 1, .orders = 2, .failures = 1}, .late = true}},
+                    {.what = {.templates = 2, .replicas = 1, .orders = 2, .failures = 1}, .late = true}},
             })
             states += explore(r).states;
         MESSAGE(states, " states");
