@@ -3,6 +3,7 @@
 #include "commands.hpp"
 #include "session.hpp"
 
+#include <podium/controllers/rollouts.hpp>
 #include <podium/store/clock.hpp>
 
 #include <algorithm>
@@ -429,14 +430,20 @@ asio::awaitable<int> do_delete(session const& s)
 constexpr char const rollout_usage[] = R"(usage: podium rollout status KIND/NAME [-n NAMESPACE]
        podium rollout history KIND/NAME [-n NAMESPACE]
        podium rollout undo KIND/NAME [--to-revision N] [-n NAMESPACE]
+       podium rollout pause|resume KIND/NAME [-n NAMESPACE]
+       podium rollout promote [--full] | abort | retry rollout/NAME [-n NAMESPACE]
 
-Of deployments and statefulsets, and status of rollouts too. status waits until the rollout is done, and fails when it
-exceeds its deadline or is degraded.
+Of deployments, statefulsets and rollouts. status waits until the rollout is done, and fails when it exceeds its
+deadline or is degraded.
 history lists the revisions that there are to go back to. undo goes back to the revision before, or to N, as a
 rollout of its own.
+pause lets it go no further, resume lets it go on. promote goes on from a step that waits, or in spite of an analysis
+that does not know; --full skips all that is left but the wait for pods and routers. abort takes all traffic back to
+the stable version; retry tries an aborted release, or an analysis that does not know, once more.
 
   -n NAMESPACE     (default)
   --to-revision N  a number that history shows
+  --full           skip the steps that are left
   --socket PATH    of the podium that is up
 )";
 
@@ -462,15 +469,17 @@ asio::awaitable<podium::result<std::vector<revision>>> revisions_of(
         for (auto const& owner : o["metadata"].value("ownerReferences", json::array())) {
             if (owner.value("uid", "") != uid)
                 continue;
-            auto const text = o["metadata"]
-                                  .value("annotations", json::object())
-                                  .value("deployment.kubernetes.io/revision", "0");
+            auto const notes = o["metadata"].value("annotations", json::object());
+            auto const text = notes.value("deployment.kubernetes.io/revision",
+                notes.value(std::string(podium::controllers::rollout_revision_annotation), "0"));
             revision r{std::strtol(text.c_str(), nullptr, 10), {}};
             if (stateful)
                 r.number = o.value("revision", 0L);
             r.template_ = stateful ? o["data"]["spec"]["template"] : o["spec"]["template"];
             if (r.template_["metadata"].contains("labels"))
-                r.template_["metadata"]["labels"].erase("pod-template-hash");
+                for (auto const hash :
+                    {podium::controllers::template_hash_label, podium::controllers::rollout_hash_label})
+                    r.template_["metadata"]["labels"].erase(std::string(hash));
             out.push_back(std::move(r));
         }
     std::ranges::sort(out, {}, &revision::number);
@@ -538,17 +547,43 @@ asio::awaitable<podium::result<void>> wait_for_rollout(session const& s, rolled 
     co_return done;
 }
 
+// Tells a rollout what to do; a deployment can be paused and resumed.
+asio::awaitable<podium::result<void>> tell(session const& s, rolled const& of, std::string order)
+{
+    json change;
+    if (of.kind->plural == "rollouts")
+        change["metadata"]["annotations"][std::string(podium::controllers::order_annotation)] = order;
+    else if (of.kind->plural == "deployments" && (order == "pause" || order == "resume"))
+        change["spec"]["paused"] = order == "pause";
+    else
+        co_return error{errc::invalid, of.text() + " knows no " + order, {}, {}};
+    auto asked = request(of.path(), api::method::patch, change.dump());
+    asked.content_type = "application/merge-patch+json";
+    auto const done = co_await s.ask(std::move(asked));
+    if (!done)
+        co_return done.error();
+    std::cout << short_name(*of.kind, of.name) << " was told to " << order << std::endl;
+    co_return podium::result<void>{};
+}
+
 asio::awaitable<int> do_rollout(session const& s)
 {
     auto const& words = s.args.words;
     auto const of = rolled_of(s, words.size() == 2 ? words[1] : std::string());
-    bool const known = of && (words[0] == "status" || of->kind->plural != "rollouts");
-    if (!known || (words[0] != "status" && words[0] != "history" && words[0] != "undo"))
+    auto const what = words.empty() ? std::string() : words[0];
+    bool const asks = what == "status" || what == "history" || what == "undo";
+    bool const orders = podium::controllers::order_of(what).has_value() && what != "promote-full";
+    if (!of || !(asks || orders))
         co_return failed({errc::invalid,
-                             "expected status, history or undo, and deployment/NAME or statefulset/NAME; "
-                             "status also takes rollout/NAME",
+                             "expected status, history, undo, pause, resume, promote, abort or retry, and "
+                             "deployment/NAME, statefulset/NAME or rollout/NAME",
                              {}, {}},
             2);
+    if (orders) {
+        auto const told =
+            co_await tell(s, *of, what == "promote" && s.args.has("--full") ? "promote-full" : what);
+        co_return told ? 0 : failed(told.error());
+    }
     auto done = podium::result<void>{};
     if (words[0] == "status")
         done = co_await wait_for_rollout(s, *of);
@@ -581,5 +616,5 @@ int delete_(std::vector<std::string> const& args)
 int rollout(std::vector<std::string> const& args)
 {
     return command(args, rollout_usage, do_rollout,
-        {{"--help -h"}, {"-n --namespace", true}, {"--to-revision", true}, {"--socket", true}});
+        {{"--help -h"}, {"-n --namespace", true}, {"--to-revision", true}, {"--full"}, {"--socket", true}});
 }

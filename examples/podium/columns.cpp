@@ -154,6 +154,10 @@ table_row headings(std::string_view plural, bool wide)
         add({"READY", "UP-TO-DATE", "AVAILABLE", "AGE"});
         if (wide)
             add({"IMAGES"});
+    } else if (plural == "rollouts") {
+        add({"STRATEGY", "STATUS", "STEP", "WEIGHT", "READY", "UP-TO-DATE", "AGE"});
+    } else if (plural == "analysisruns") {
+        add({"STATUS", "AGE"});
     } else if (plural == "statefulsets") {
         add({"READY", "UP-TO-DATE", "AGE"});
         if (wide)
@@ -205,6 +209,23 @@ table_row cells(std::string_view plural, json const& o, bool wide, podium::time_
             born});
         if (wide)
             add({images_of(o)});
+    } else if (plural == "rollouts") {
+        auto const& steps = at(o, {"spec", "strategy", "canary", "steps"});
+        auto const& weight = at(o, {"status", "canary", "weights", "canary", "weight"});
+        bool const canary = at(o, {"spec", "strategy"}).contains("canary");
+        add({canary ? "Canary" : "BlueGreen", text(at(o, {"status", "phase"})),
+            steps.is_array()
+                ? number(at(o, {"status", "currentStepIndex"})) + '/' + std::to_string(steps.size())
+                : "-",
+            canary && at(o, {"status", "canary"}).contains("weights") ? number(weight) + '%' : "-",
+            number(at(o, {"status", "readyReplicas"})) + '/' + number(at(o, {"spec", "replicas"})),
+            number(at(o, {"status", "updatedReplicas"})), born});
+        if (auto const why = text(at(o, {"status", "message"}), ""); !why.empty() && why != "complete")
+            add({why});
+    } else if (plural == "analysisruns") {
+        add({text(at(o, {"status", "phase"}), "Pending"), born});
+        if (auto const why = text(at(o, {"status", "message"}), ""); !why.empty())
+            add({why});
     } else if (plural == "statefulsets") {
         add({number(at(o, {"status", "readyReplicas"})) + '/' + number(at(o, {"spec", "replicas"})),
             number(at(o, {"status", "updatedReplicas"})), born});

@@ -38,8 +38,8 @@ struct release_line {
     std::int32_t stable = 0;     ///< pods of the present version
     std::int32_t target = 0;     ///< pods of the new one
     std::int32_t weight = 0;     ///< per cent of the traffic for the new one
-    std::int32_t available = 0;  ///< pods that serve, at the worst moment until the next line
-    std::int32_t pods = 0;       ///< the most there are until then
+    std::int64_t available = 0;  ///< pods that serve, at the worst moment until the next line
+    std::int64_t pods = 0;       ///< the most there are until then
     std::string_view waits_for{};
     friend bool operator==(release_line const&, release_line const&) = default;
 };
@@ -55,8 +55,8 @@ struct metric_forecast {
 
 struct release_plan {
     std::vector<release_line> lines{};
-    std::int32_t least_available = 0;
-    std::int32_t peak_pods = 0;
+    std::int64_t least_available = 0;
+    std::int64_t peak_pods = 0;
     duration takes{};  ///< without the time that a person takes
     bool needs_person = false;
     bool finishes = false;
@@ -149,7 +149,7 @@ private:
     }
     void look_at_pods()
     {
-        auto const extra = std::int64_t{out_.peak_pods} - r_.spec.replicas;
+        auto const extra = out_.peak_pods - r_.spec.replicas;
         if (how_.room_for_pods && extra > *how_.room_for_pods)
             warn("spec.strategy",
                 "needs " + std::to_string(extra) + " pods more than there are, and nodes have room for " +
