@@ -3,6 +3,7 @@
 /// embedder's.
 
 #include <podium/cluster/cluster.hpp>
+#include <podium/cluster/analyses.hpp>
 #include <podium/cluster/node.hpp>
 #include <podium/cluster/router.hpp>
 #include <podium/cluster/volumes.hpp>
