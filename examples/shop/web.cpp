@@ -7,9 +7,9 @@
 ///     GET  /orders      what the db has
 ///     GET  /slow?ms=N   answers after N milliseconds
 ///     GET  /version, /healthz, /readyz
-///     POST /control?fault=F   none; unready: /readyz says 503; burn: takes all CPU it gets; hang: answers
-///     nothing
-///                       any more, not even SIGTERM; crash: exits with 3
+///     POST /control?fault=F   none; unready: /readyz says 503; orders: POST /order answers 500; burn: takes
+///                       all CPU it gets; hang: answers nothing any more, not even SIGTERM; crash: exits with
+///                       3
 ///
 /// From the environment: POD_IP, PORT, POD_NAME, VERSION, GREETING, START_DELAY_MS, FAULT (from the start),
 /// CONVERSION_RATE (the share of visitors who buy, 0 to 1; who does depends on `X-Visitor` alone, so each
@@ -133,7 +133,7 @@ public:
                       << settings_.ip << ':' << settings_.port << std::endl;
         });
         if (!control(s.fault, std::chrono::milliseconds(s.start_delay_ms)))
-            throw std::invalid_argument("FAULT must be none, unready, burn, hang or crash");
+            throw std::invalid_argument("FAULT must be none, unready, orders, burn, hang or crash");
     }
 
     [[nodiscard]] std::uint64_t served() const { return served_; }
@@ -150,7 +150,8 @@ private:
         if (where == "/control" && asked.method() == http::verb::post)
             co_return control(query(asked, "fault"))
                 ? reply(http::status::ok, "as you wish\n")
-                : reply(http::status::bad_request, "fault must be none, unready, burn, hang or crash\n");
+                : reply(http::status::bad_request,
+                      "fault must be none, unready, orders, burn, hang or crash\n");
         ++served_;
         response out = reply(http::status::not_found, "there is /, /order, /orders, /slow and /version\n");
         if (where == "/")
@@ -195,6 +196,8 @@ private:
 
     asio::awaitable<response> order(request const& asked)
     {
+        if (refuses_orders_)
+            co_return reply(http::status::internal_server_error, "orders are refused, as told\n");
         auto id = std::string(view(asked["X-Order"]));
         if (id.empty())
             id = unique();
@@ -228,9 +231,12 @@ private:
     {
         if (fault == "none") {
             unready_ = false;
+            refuses_orders_ = false;
             burning_ = false;
         } else if (fault == "unready") {
             unready_ = true;
+        } else if (fault == "orders") {
+            refuses_orders_ = true;
         } else if (fault == "burn") {
             if (!std::exchange(burning_, true))
                 burn();
@@ -281,6 +287,7 @@ private:
     std::uint64_t served_ = 0;
     std::uint64_t given_ = 0;
     bool unready_ = false;
+    bool refuses_orders_ = false;
     bool burning_ = false;
 };
 
