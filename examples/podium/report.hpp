@@ -58,6 +58,7 @@ struct rate {
     double value = 0;
     double low = 0;
     double high = 1;
+    std::uint64_t units = 0;  ///< that it was counted of
 };
 
 /// Two versions at one look.

@@ -1,6 +1,6 @@
 // podium tour: the shop runs on three nodes, is found, healed, keeps its data, is scaled, rolled and rolled
-// back, on real processes and real requests. Each scene says what it shows, checks it, and reports what it
-// measured.
+// back, and is released behind a test, by blue/green and by canary, on real processes and real requests. Each
+// scene says what it shows, checks it, and reports what it measured.
 #include "arguments.hpp"
 #include "commands.hpp"
 #include "load.hpp"
@@ -9,6 +9,7 @@
 
 #include <podium/cluster/cluster.hpp>
 #include <podium/net/http_client.hpp>
+#include <podium/rollout/sample_size.hpp>
 
 #include <boost/asio.hpp>
 #include <cstdio>
@@ -35,13 +36,27 @@ using boost::asio::awaitable;
 
 constexpr char const usage[] = R"(usage: podium tour [OPTION...]
 
-Plays seven scenes on a local cluster of three nodes: declare, discover, heal, keep, scale, rolling update, recreate.
-Ends with a table of what was promised; the exit code is not zero if a promise broke.
+Plays eleven scenes on a local cluster of three nodes. Ends with a table of what was promised; the exit code is not zero
+if a promise broke.
+
+   1 declare      a shop from YAML files
+   2 discover     it is found through its Services
+   3 heal         a killed process, a hung one, an unready one, a lost node
+   4 keep         its data outlives its process, pod and node
+   5 scale        2 -> 5 -> 2 by declaration
+   6 roll         a rolling update, a broken one, and back
+   7 recreate     an update with downtime, measured
+   8 gate         a failing test stops a release before any user sees it; the mended one goes on
+   9 blue/green   previewed, switched to in one go, and back
+  10 canary       a good idea: half of the visitors, until it is proven that more of them buy
+  11 canary, bad  a bad idea goes back by itself; without visitors nothing is known, and nothing promoted
 
   --scene N          only this scene (the first is played before it, for there must be something to look at)
-  --rate N           requests a second during rolling updates (1200)
+  --rate N           requests a second during rolling updates and blue/green switches (1200)
+  --visitors N       visitors a second during canaries, each with one request (1500)
   --images DIR       the image directory (beside this program)
   --manifests DIR    the shop's manifests (beside this program)
+  --releases DIR     those of scenes 8 to 11 (beside this program)
   --report FILE      where the report goes (tour.html beside this program)
   --help
 )";
@@ -81,11 +96,16 @@ struct scene {
 
 class player {
 public:
-    player(boost::asio::io_context& io, podium::cluster::options how, std::string manifests, double rate)
+    struct settings {
+        std::string manifests{};
+        std::string releases{};
+        double rate = 0;      // requests a second
+        double visitors = 0;  // a second
+    };
+    player(boost::asio::io_context& io, podium::cluster::options how, settings s)
         : io_(io),
           cluster_(io.get_executor(), std::move(how)),
-          manifests_(std::move(manifests)),
-          rate_(rate)
+          settings_(std::move(s))
     {
     }
 
@@ -93,7 +113,9 @@ public:
     tour::ledger const& book() const { return load_->book(); }
     bool has_load() const { return load_.has_value(); }
     std::vector<tour::replica_sample> const& replicas() const { return replicas_; }
+    std::vector<tour::comparison> const& comparisons() const { return comparisons_; }
     std::optional<std::uint64_t> lost_in_updates() const { return lost_in_updates_; }
+    std::optional<std::uint64_t> lost_in_releases() const { return lost_in_releases_; }
 
     awaitable<bool> play(int only)
     {
@@ -121,14 +143,21 @@ public:
             {5, "scale", "2 -> 5 -> 2 by declaration, under load", &player::scale},
             {6, "roll", "v1.0 -> v1.2 under load, a broken v1.3, and back", &player::roll},
             {7, "recreate", "the same update with downtime, and the downtime measured", &player::recreate},
+            {8, "gate", "a failing test stops a release before any user sees it; the mended one goes on",
+                &player::gate},
+            {9, "blue/green", "previewed, switched to in one go under load, and back", &player::blue_green},
+            {10, "canary", "a good idea: half of the visitors, until it is proven that more of them buy",
+                &player::good_idea},
+            {11, "canary, bad",
+                "a bad idea goes back by itself; without visitors nothing is known, and nothing promoted",
+                &player::bad_idea},
         };
         for (auto const& c : chapters)
             if (declared && (only == 0 || only == c.number)) {
                 bool const kept = co_await run(c.number, c.name, c.shows, c.play);
                 fine = fine && kept;
             }
-        if (load_)
-            co_await load_->stop();
+        co_await end_load();
         stopped_ = true;
         std::printf("\nstopping\n");
         co_await cluster_.stop(10s);
@@ -186,7 +215,7 @@ private:
     {
         while (!stopped_) {
             tour::replica_sample now{clock_type::now(), {}};
-            for (auto const& pod : pods("web")) {
+            for (auto const& pod : pods(shown_)) {
                 auto const version =
                     pod->metadata.labels.contains("version") ? pod->metadata.labels.at("version") : "";
                 auto& n = now.by_version[version];
@@ -247,10 +276,11 @@ private:
         auto const s = cluster_.view().get<model::service>("default", service);
         return s ? s->spec.cluster_ip : "";
     }
-    // Reads a deployment, changes it, writes it back: what an editor does.
+    // Reads an object, changes it, writes it back: what an editor does.
+    template<class Kind = model::deployment>
     awaitable<bool> edit(std::string name, std::function<void(json&)> change)
     {
-        auto const path = api::path_of("apps/v1", "deployments", "default", name);
+        auto const path = api::path_of(Kind::api_version, Kind::plural, "default", name);
         for (int tries = 0; tries < 20; ++tries) {
             auto const got = co_await cluster_.call(request(path));
             if (got.code != 200)
@@ -260,9 +290,9 @@ private:
             auto const put = co_await cluster_.call(request(path, api::method::put, d.dump()));
             if (put.code ==
                 200) {  // the view follows the store: what is asked next must not be of the old one
-                auto const wanted = json::parse(put.body)["metadata"]["generation"].get<std::int64_t>();
+                auto const wanted = json::parse(put.body)["metadata"].value("generation", std::int64_t{0});
                 auto const seen = [&] {
-                    auto const now = deployment(name);
+                    auto const now = cluster_.view().get<Kind>("default", name);
                     return now && now->metadata.generation >= wanted;
                 };
                 co_return co_await until(seen);
@@ -326,10 +356,26 @@ private:
             o.port = 8080;
             o.connections = 32;
             o.per_second = rate;
+            // Each request is a visitor of its own, and buys or not whichever pod it comes to.
+            o.prepare = [](tour::load_request& r, std::uint64_t number) {
+                r.set("X-Visitor", "visitor-" + std::to_string(number));
+            };
             load_.emplace(io_.get_executor(), std::move(o));
-            load_->start();
         }
         load_->set_rate(rate);
+        if (!std::exchange(loading_, true))
+            load_->start();
+    }
+    // The same, to another service.
+    void load(std::string const& service, double rate)
+    {
+        load(rate);
+        load_->aim(address_of(service), 8080);
+    }
+    awaitable<void> end_load()
+    {
+        if (load_ && std::exchange(loading_, false))
+            co_await load_->stop();
     }
     // What became of the requests sent since `from`, once those under way are settled.
     awaitable<tour::figures> since(podium::time_point from)
@@ -356,17 +402,21 @@ private:
 
     // -- The scenes ------------------------------------------------------------------------------
 
-    awaitable<void> declare(scene& s)
+    // What `podium apply -f FOLDER` does.
+    awaitable<bool> apply(scene& s, std::string folder)
     {
-        auto const from = clock_type::now();
-        auto const files = manifest_files({manifests_});
-        if (!files)
-            co_return check(s, false, files.error().text());
+        auto const files = manifest_files({folder});
+        if (!files) {
+            check(s, false, files.error().text());
+            co_return false;
+        }
         std::vector<podium::yaml::manifest> all;
         for (auto const& file : *files) {
             auto read = read_file(file, cluster_.kinds(), "default");
-            if (!read)
-                co_return check(s, false, read.error().text());
+            if (!read) {
+                check(s, false, read.error().text());
+                co_return false;
+            }
             all.insert(all.end(), read->begin(), read->end());
         }
         in_order_of_need(all);
@@ -383,6 +433,13 @@ private:
         check(s, applied,
             std::to_string(all.size()) + " objects declared from " + std::to_string(files->size()) +
                 " files");
+        co_return applied;
+    }
+
+    awaitable<void> declare(scene& s)
+    {
+        auto const from = clock_type::now();
+        co_await apply(s, settings_.manifests);
         bool const running = co_await until(
             [&] {
                 return is_rolled_out("web") && is_rolled_out<model::stateful_set>("db") && balanced() == 2;
@@ -652,7 +709,7 @@ private:
 
     awaitable<void> roll(scene& s)
     {
-        load(rate_);
+        load(settings_.rate);
         co_await wait(1s);
         auto from = clock_type::now();
         std::size_t fewest = 99;
@@ -721,14 +778,425 @@ private:
         figure(s, "requests refused or lost", std::to_string(f.errors()) + " of " + std::to_string(f.sent));
     }
 
+    // -- Releases --------------------------------------------------------------------------------
+
+    using rollout_handle = podium::reconcile::handle<model::rollout>;
+
+    rollout_handle rollout(std::string const& name)
+    {
+        return cluster_.view().get<model::rollout>("default", name);
+    }
+    // By what podium tells the pods of this version from others; "" while nobody has asked for it.
+    std::string hash_of(std::string const& name, std::string const& version)
+    {
+        for (auto const& set : cluster_.view().select<model::replica_set>(
+                 "default", podium::labels::selector::parse("app=" + name).value()))
+            if (auto const v = set->metadata.labels.find("version");
+                v != set->metadata.labels.end() && v->second == version)
+                return set->metadata.labels.at(std::string(podium::controllers::rollout_hash_label));
+        return {};
+    }
+    std::string version_of(std::string const& name, std::string const& hash)
+    {
+        for (auto const& set : cluster_.view().select<model::replica_set>(
+                 "default", podium::labels::selector::parse("app=" + name).value()))
+            if (set->metadata.labels.at(std::string(podium::controllers::rollout_hash_label)) == hash)
+                return set->metadata.labels.at("version");
+        return {};
+    }
+    // The version that an abort would leave users with.
+    std::string stable_version(std::string const& name)
+    {
+        auto const r = rollout(name);
+        return version_of(
+            name, r->status.blue_green ? r->status.blue_green->active_selector : r->status.stable_rs);
+    }
+    bool is_in(std::string const& name, std::string const& phase)
+    {
+        auto const r = rollout(name);
+        return r && r->status.observed_generation == r->metadata.generation && r->status.phase == phase;
+    }
+    // All users see this version, and no release is under way.
+    bool is_released(std::string const& name, std::string const& version)
+    {
+        return is_in(name, "Healthy") && stable_version(name) == version;
+    }
+    awaitable<bool> release_of(std::string name, std::string version)
+    {
+        return edit<model::rollout>(name, [version](json& r) { set_version(r, version); });
+    }
+    static void set_version(json& r, std::string const& version)
+    {
+        auto& t = r["spec"]["template"];
+        t["metadata"]["labels"]["version"] = version;
+        t["spec"]["containers"][0]["image"] = "shop/web:" + version;
+    }
+    // One command to a release; true when it was taken note of.
+    awaitable<bool> order(std::string name, std::string what)
+    {
+        std::string const key(podium::controllers::order_annotation);
+        // Named: gcc 12 destroys a closure twice that is made within a co_await.
+        std::function<void(json&)> const give = [&](json& r) { r["metadata"]["annotations"][key] = what; };
+        bool const given = co_await edit<model::rollout>(name, give);
+        if (!given)
+            co_return false;
+        auto look =
+            request(api::path_of(model::rollout::api_version, model::rollout::plural, "default", name));
+        co_await cluster_.call(std::move(look));  // then the view shows it
+        auto const taken = [&] { return !rollout(name)->metadata.annotations.contains(key); };
+        co_return co_await until(taken);
+    }
+    // The rollout of this name is there, healthy, and what the report shows the pods of.
+    awaitable<bool> staged(scene& s, std::string name)
+    {
+        shown_ = name;
+        bool there = static_cast<bool>(rollout(name));
+        if (!there)  // gcc 12 takes no co_await behind an &&
+            there = co_await apply(s, settings_.releases);
+        if (!there)
+            co_return false;
+        bool const healthy = co_await until([&] { return is_in(name, "Healthy"); }, 30s);
+        if (!healthy)
+            check(s, false,
+                "the rollout " + name +
+                    " is not healthy: " + (rollout(name) ? rollout(name)->status.message : "there is none"));
+        co_return healthy;
+    }
+    // Requests that the router has counted of a version.
+    std::uint64_t counted(std::string const& service, std::string const& hash)
+    {
+        auto const all = cluster_.traffic();
+        auto const one = all.find("default/" + service + ":http");
+        if (one == all.end())
+            return 0;
+        auto const v = one->second.versions.find(hash);
+        return v == one->second.versions.end() ? 0 : v->second.requests;
+    }
+    // The analysis that the rollout waits for, or waited for last.
+    std::string analysis_of(std::string const& name)
+    {
+        auto const r = rollout(name);
+        return r->status.canary    ? r->status.canary->current_step_analysis_run
+            : r->status.blue_green ? r->status.blue_green->current_analysis_run
+                                   : std::string{};
+    }
+    auto analysis(std::string const& run) { return cluster_.view().get<model::analysis_run>("default", run); }
+    void lost_in_release(scene& s, tour::figures const& f)
+    {
+        lost(s, f);
+        lost_in_releases_ = lost_in_releases_.value_or(0) + f.errors();
+    }
+
+    awaitable<void> gate(scene& s)
+    {
+        bool const ready = co_await staged(s, "shop");
+        if (!ready)
+            co_return;
+        auto const before = stable_version("shop");
+        load("shop", 300);
+        co_await wait(300ms);
+        auto from = clock_type::now();
+        std::string test;
+        auto const stopped = [&] {
+            if (auto run = analysis_of("shop"); !run.empty())
+                test = std::move(run);
+            return is_in("shop", "Degraded");
+        };
+        bool ok = co_await release_of("shop", "1.2-rc1");
+        if (ok)
+            ok = co_await until(stopped, 30s);
+        auto const failed = analysis(test);
+        check(s, ok && failed && failed->status.phase == model::analysis_phase::failed,
+            "v1.2-rc1 refuses orders: its test failed and stopped it, " + rollout("shop")->status.message);
+        figure(s, "stopped after", secs(clock_type::now() - from));
+        co_await wait(300ms);
+        auto f = co_await since(from);
+        auto const hash = hash_of("shop", "1.2-rc1");
+        auto const tests = counted("shop-preview", hash);
+        check(s,
+            counted("shop", hash) == 0 && f.by_version.size() == 1 && f.by_version.contains(before) &&
+                tests > 0,
+            "none of " + std::to_string(f.sent) + " users' requests came to it; the " +
+                std::to_string(tests) + " of its test did");
+
+        from = clock_type::now();
+        ok = co_await release_of("shop", "1.2");
+        if (ok)
+            ok = co_await until([&] { return is_released("shop", "1.2"); }, 30s);
+        figure(s, "v1.2 tested and on after", secs(clock_type::now() - from));
+        co_await wait(300ms);
+        f = co_await since(from);
+        check(s, ok && f.by_version.contains("1.2") && counted("shop", hash) == 0,
+            "v1.2, which takes orders, passed the test and serves");
+        auto const all = co_await since(s.from);
+        lost_in_release(s, all);
+    }
+
+    // How users came from one version to another since `from`.
+    void crossed(scene& s, std::string const& what, std::string const& old_version,
+        std::string const& new_version, podium::time_point from)
+    {
+        auto const c = tour::crossing_of(load_->book(), old_version, new_version, from);
+        if (c.first_of_new && c.last_of_old)
+            figure(s, what + ": first v" + new_version + ", last v" + old_version,
+                ms(*c.first_of_new - from) + ", " + ms(*c.last_of_old - from));
+    }
+
+    awaitable<void> blue_green(scene& s)
+    {
+        bool const ready = co_await staged(s, "shop");
+        if (!ready)
+            co_return;
+        auto const old_version = stable_version("shop");
+        std::string const next = "1.4";
+        load("shop", settings_.rate);
+        co_await wait(500ms);
+        auto const connections = load_->opened();
+        auto from = clock_type::now();
+        std::function<void(json&)> const change = [&](json& r) {
+            r["spec"]["strategy"]["blueGreen"]["autoPromotionEnabled"] = false;
+            set_version(r, next);
+        };
+        bool ok = co_await edit<model::rollout>("shop", change);
+        if (ok)
+            ok = co_await until(
+                [&] {
+                    return is_in("shop", "Paused") &&
+                        rollout("shop")->status.message == "waits to be promoted";
+                },
+                30s);
+        figure(s, "previewed and tested after", secs(clock_type::now() - from));
+        auto const preview = co_await ask(address_of("shop-preview"), 8080, net::http::verb::get, "/version");
+        auto f = co_await since(from);
+        check(s,
+            ok && preview && preview->body() == next + '\n' && f.by_version.size() == 1 &&
+                f.by_version.contains(old_version),
+            "v" + next + " answers at the preview and has passed its test, while users see v" + old_version);
+        std::set<std::string> olds;
+        for (auto const& p : ready_pods("shop"))
+            if (p->metadata.labels.at("version") == old_version)
+                olds.insert(p.uid());
+
+        from = clock_type::now();
+        ok = co_await order("shop", "promote");
+        if (ok)
+            ok = co_await until([&] { return is_released("shop", next); });
+        auto const switched = clock_type::now();
+        figure(s, "promoted to acknowledged", ms(switched - from));
+        co_await wait(1s);
+        f = co_await since(switched);
+        check(s, ok && f.by_version.size() == 1 && f.by_version.contains(next),
+            "told to promote, it was switched to: all of " + std::to_string(f.sent) +
+                " requests after that see v" + next);
+        crossed(s, "switch", old_version, next, from);
+
+        from = clock_type::now();
+        ok = co_await order("shop", "abort");
+        if (ok)
+            ok = co_await until(
+                [&] { return is_in("shop", "Degraded") && stable_version("shop") == old_version; });
+        auto const back = clock_type::now();
+        figure(s, "aborted to acknowledged", ms(back - from));
+        std::size_t kept = 0;
+        for (auto const& p : ready_pods("shop"))
+            kept += olds.contains(p.uid());
+        co_await wait(1s);
+        f = co_await since(back);
+        check(s,
+            ok && f.by_version.size() == 1 && f.by_version.contains(old_version) && !olds.empty() &&
+                kept == olds.size(),
+            "told to abort, v" + old_version + " serves all again, from the " + std::to_string(kept) +
+                " pods that were kept");
+        crossed(s, "back", next, old_version, from);
+        figure(s, "connections opened meanwhile", std::to_string(load_->opened() - connections));
+        auto const all = co_await since(s.from);
+        lost_in_release(s, all);
+    }
+
+    // What the comparison of a run says now.
+    static std::optional<tour::rate_sample> look(model::analysis_run const& run)
+    {
+        for (auto const& m : run.status.metric_results)
+            if (m.comparison && m.comparison->canary_units > 0 && m.comparison->stable_units > 0) {
+                auto const& c = *m.comparison;
+                auto const share = [](std::int64_t of, std::int64_t all) {
+                    return static_cast<double>(of) / static_cast<double>(all);
+                };
+                auto const units = [](std::int64_t n) { return static_cast<std::uint64_t>(n); };
+                return tour::rate_sample{clock_type::now(),
+                    {share(c.canary_hits, c.canary_units), c.canary.low, c.canary.high,
+                        units(c.canary_units)},
+                    {share(c.stable_hits, c.stable_units), c.stable.low, c.stable.high,
+                        units(c.stable_units)}};
+            }
+        return {};
+    }
+    // Follows the release of a canary until it is over or waits for a person: what its analysis knew, and
+    // when.
+    awaitable<tour::comparison> follow(std::string name, std::string canary)
+    {
+        tour::comparison seen;
+        seen.canary = canary;
+        seen.stable = stable_version(name);
+        seen.title = "v" + canary + " against v" + seen.stable;
+        seen.from = clock_type::now();
+        std::string latest;
+        bool ended = false;
+        auto const done = [&] {
+            auto const r = rollout(name);
+            if (!r || r->status.observed_generation != r->metadata.generation)
+                return false;
+            if (auto run = analysis_of(name); !run.empty())
+                latest = std::move(run);
+            if (auto const run = analysis(latest); run && !ended) {
+                ended = is_over(run->status.phase);
+                seen.verdict = run->status.message;
+                auto const now = look(*run);
+                if (now && (ended || seen.samples.empty() || now->at - seen.samples.back().at >= 200ms))
+                    seen.samples.push_back(*now);
+            }
+            return r->status.phase != "Progressing";
+        };
+        bool const over = co_await until(done, 90s);
+        if (!over)
+            seen.verdict = "it did not end";
+        seen.to = clock_type::now();
+        co_return seen;
+    }
+    // How long such a comparison takes, in nine of ten cases.
+    void foretell(scene& s, double stable, double canary)
+    {
+        namespace judging = podium::rollout::analysis;
+        auto const t = cluster_.view().get<model::analysis_template>("default", "more-buy");
+        if (!t)
+            return check(s, false, "there is no AnalysisTemplate more-buy");
+        auto const policy = podium::controllers::policy_of({}, t->spec.metrics);
+        auto const* const by =
+            policy ? std::get_if<judging::comparison>(&policy->metrics.front().judge.which) : nullptr;
+        if (!by)
+            return check(s, false, "more-buy does not compare two versions");
+        auto const foretold = judging::expect(by->policy,
+            {.stable = stable,
+                .difference = canary - stable,
+                .share = 0.5,
+                .units_per_second = settings_.visitors});
+        if (foretold && foretold->late && foretold->late->after)
+            figure(s, "foretold: nine of ten such tests are decided after", secs(*foretold->late->after));
+    }
+    void decided(scene& s, tour::comparison seen)
+    {
+        auto const last = seen.samples.empty() ? tour::rate_sample{} : seen.samples.back();
+        auto const all = last.canary.units + last.stable.units;
+        auto const share =
+            static_cast<double>(last.canary.units) / static_cast<double>(std::max<std::uint64_t>(all, 1));
+        check(s, share > 0.49 && share < 0.51,
+            "until then it had " + fixed(100 * share, 1) + " % of " + std::to_string(all) + " visitors");
+        if (all > 0)
+            figure(s, "decided after", secs(last.at - seen.from));
+        comparisons_.push_back(std::move(seen));
+    }
+
+    awaitable<void> good_idea(scene& s)
+    {
+        bool const ready = co_await staged(s, "checkout");
+        if (!ready)
+            co_return;
+        foretell(s, 0.25, 0.30);
+        load("checkout", settings_.visitors);
+        co_await wait(500ms);
+        auto const from = clock_type::now();
+        bool const asked = co_await release_of("checkout", "1.5");
+        auto seen = co_await follow("checkout", "1.5");
+        check(s, asked && is_released("checkout", "1.5"), "v1.5 was promoted by itself; " + seen.verdict);
+        auto const promoted = clock_type::now();
+        figure(s, "declared to promoted", secs(promoted - from));
+        co_await wait(1s);
+        seen.to = clock_type::now();
+        auto const f = co_await since(promoted);
+        check(s, f.by_version.size() == 1 && f.by_version.contains("1.5"),
+            "all of " + std::to_string(f.sent) + " visitors after that see it");
+        decided(s, std::move(seen));
+        auto const all = co_await since(s.from);
+        lost_in_release(s, all);
+    }
+
+    awaitable<void> bad_idea(scene& s)
+    {
+        bool const ready = co_await staged(s, "checkout");
+        if (!ready)
+            co_return;
+        load("checkout", settings_.visitors);
+        co_await wait(500ms);
+        auto from = clock_type::now();
+        bool ok = true;
+        if (auto const now = stable_version("checkout"); now != "1.4") {
+            ok = co_await release_of("checkout", "1.4");
+            if (ok)
+                ok = co_await until([&] { return is_released("checkout", "1.4"); }, 30s);
+            auto const hash = hash_of("checkout", "1.4");
+            bool judged = false;
+            for (auto const run : cluster_.view().all<model::analysis_run>("default"))
+                judged = judged || run->spec.canary_version == hash;
+            check(s, ok && !judged,
+                "v1.4 was stable lately, so from v" + now + " back to it no step is needed");
+            figure(s, "v" + now + " -> v1.4", secs(clock_type::now() - from));
+            co_await wait(500ms);
+        }
+
+        from = clock_type::now();
+        ok = co_await release_of("checkout", "1.6");
+        auto seen = co_await follow("checkout", "1.6");
+        auto const back = clock_type::now();
+        check(s,
+            ok && is_in("checkout", "Degraded") && stable_version("checkout") == "1.4" &&
+                rollout("checkout")->status.message == "aborted: the analysis failed",
+            "v1.6 went back by itself; " + seen.verdict);
+        figure(s, "declared to gone back", secs(back - from));
+        co_await wait(1s);
+        seen.to = clock_type::now();
+        auto const f = co_await since(back);
+        check(s, f.by_version.size() == 1 && f.by_version.contains("1.4"),
+            "all of " + std::to_string(f.sent) + " visitors after that see v1.4");
+        decided(s, std::move(seen));
+        auto const all = co_await since(s.from);
+        lost_in_release(s, all);
+
+        co_await end_load();
+        std::function<void(json&)> const shorter = [](json& t) { t["spec"]["timeLimit"] = "3s"; };
+        ok = co_await edit<model::analysis_template>("more-buy", shorter);
+        if (ok)
+            ok = co_await order("checkout", "retry");
+        from = clock_type::now();
+        seen = co_await follow("checkout", "1.6");
+        figure(s, "without visitors: given up after", secs(clock_type::now() - from));
+        co_await wait(2s);  // and it stays so
+        auto const weight = [&] {
+            auto const& c = rollout("checkout")->status.canary;
+            return c && c->weights ? c->weights->canary.weight : -1;
+        };
+        check(s,
+            ok && is_in("checkout", "Paused") && stable_version("checkout") == "1.4" && weight() == 50 &&
+                rollout("checkout")->status.message == "the analysis has no data",
+            "the same without a visitor: it waits at " + std::to_string(weight()) + " %, not promoted; " +
+                rollout("checkout")->status.message);
+        ok = co_await order("checkout", "abort");
+        if (ok)
+            ok = co_await until([&] { return is_in("checkout", "Degraded") && weight() == 0; });
+        check(
+            s, ok && stable_version("checkout") == "1.4", "told to abort, v1.4 has all of the traffic again");
+    }
+
     boost::asio::io_context& io_;
     podium::cluster::local cluster_;
-    std::string manifests_;
-    double rate_;
+    settings settings_;
     std::optional<tour::load_generator> load_{};
     std::vector<scene> scenes_{};
     std::vector<tour::replica_sample> replicas_{};
+    std::vector<tour::comparison> comparisons_{};
     std::optional<std::uint64_t> lost_in_updates_{};
+    std::optional<std::uint64_t> lost_in_releases_{};
+    std::string shown_ = "web";  // whose pods the report shows
+    bool loading_ = false;
     bool stopped_ = false;
 };
 
@@ -744,8 +1212,8 @@ std::filesystem::path beside(char const* name)
 int play_tour(std::vector<std::string> const& args)
 {
     auto const a = parse(args,
-        {{"--help -h"}, {"--scene", true}, {"--rate", true}, {"--images", true}, {"--manifests", true},
-            {"--report", true}});
+        {{"--help -h"}, {"--scene", true}, {"--rate", true}, {"--visitors", true}, {"--images", true},
+            {"--manifests", true}, {"--releases", true}, {"--report", true}});
     if (!a)
         return failed(a.error(), 2);
     if (a->has("--help"))
@@ -758,11 +1226,13 @@ int play_tour(std::vector<std::string> const& args)
                 podium::errc::invalid, "expected a number from 1 to " + std::to_string(most), name, {}};
         return std::stoi(text);
     };
-    auto const only = a->has("--scene") ? number("--scene", 1, 7) : podium::result<int>(0);
+    auto const only = a->has("--scene") ? number("--scene", 1, 11) : podium::result<int>(0);
     auto const rate = number("--rate", 1200, 100'000);
-    if (!only || !rate || !a->words.empty())
+    auto const visitors = number("--visitors", 1500, 100'000);
+    if (!only || !rate || !visitors || !a->words.empty())
         return failed(!only ? only.error()
                 : !rate     ? rate.error()
+                : !visitors ? visitors.error()
                             : podium::error{podium::errc::invalid, "expected no further words", {}, {}},
             2);
 
@@ -775,7 +1245,11 @@ int play_tour(std::vector<std::string> const& args)
     how.agent.lease_renewal = 500ms;
 
     boost::asio::io_context io(1);
-    player p(io, how, a->value("--manifests", beside("manifests").string()), *rate);
+    player p(io, how,
+        {.manifests = a->value("--manifests", beside("manifests").string()),
+            .releases = a->value("--releases", beside("releases").string()),
+            .rate = static_cast<double>(*rate),
+            .visitors = static_cast<double>(*visitors)});
     boost::asio::signal_set signals(io, SIGINT, SIGTERM);
     signals.async_wait([&](boost::system::error_code ec, int) {
         if (!ec)
@@ -795,14 +1269,14 @@ int play_tour(std::vector<std::string> const& args)
     if (!fine)
         return 130;
 
-    std::printf("\n%-3s %-10s %-9s %8s  %s\n", "", "scene", "", "took", "promises kept");
+    std::printf("\n%-3s %-11s %-9s %8s  %s\n", "", "scene", "", "took", "promises kept");
     int broken = 0;
     for (auto const& s : p.scenes()) {
         int kept = 0;
         for (auto const& x : s.promises)
             kept += x.kept;
         broken += !s.kept();
-        std::printf("%-3d %-10s %-9s %8s  %d of %zu\n", s.number, s.name.c_str(), s.kept() ? "ok" : "BROKEN",
+        std::printf("%-3d %-11s %-9s %8s  %d of %zu\n", s.number, s.name.c_str(), s.kept() ? "ok" : "BROKEN",
             secs(s.to - s.from).c_str(), kept, s.promises.size());
     }
     std::printf("\n%s in %s\n", broken == 0 ? "all promises kept" : "promises were broken",
@@ -819,8 +1293,11 @@ int play_tour(std::vector<std::string> const& args)
     if (p.has_load())
         recorded.traffic = tour::series_of(p.book());
     recorded.replicas = p.replicas();
+    recorded.comparisons = p.comparisons();
     if (p.lost_in_updates())
         recorded.headline.push_back({"lost in rolling updates", std::to_string(*p.lost_in_updates())});
+    if (p.lost_in_releases())
+        recorded.headline.push_back({"lost in releases", std::to_string(*p.lost_in_releases())});
     auto const file = a->value("--report", beside("tour.html").string());
     if (!(std::ofstream(file) << tour::html(recorded)))
         return failed({podium::errc::unavailable, "cannot be written", file, {}});
