@@ -342,6 +342,89 @@ TEST_CASE(
     CHECK(said("RolloutWaits") == "there is no service preview");
 }
 
+TEST_CASE("rollout: a change of strategy keeps who is stable, and leaves no division behind")
+{
+    released w(canary({weight(50), wait_here()}));
+    w.edit<model::rollout>("web", [&](model::rollout& r) {
+        r.spec.strategy = blue_green();
+        r.spec.template_.spec.containers.edit()[0].image = "web:2";
+    });
+    w.go();
+    CHECK(w.traffic() == weights{{"web:2", 100}});
+    CHECK(w.sizes() ==
+        weights{{"web:1", 4}, {"web:2", 4}});  // the old one is kept, so it was stable all the time
+    w.go(60s);
+    auto how = canary({weight(50)});
+    how.canary.edit().traffic_routing.reset();
+    w.edit<model::rollout>("web", [&](model::rollout& r) { r.spec.strategy = how; });
+    w.go();
+    CHECK(w.traffic().empty());
+    CHECK(w.sizes() == weights{{"web:2", 4}});
+}
+
+TEST_CASE("rollout: one that is paused goes no further until it is not")
+{
+    released w(canary({weight(25), weight(50)}));
+    w.edit<model::rollout>("web", [](model::rollout& r) { r.spec.paused = true; });
+    w.release("web:2");
+    CHECK(w.web()->status.phase == "Paused");
+    CHECK(w.traffic() == weights{{"web:1", 100}});
+    w.order("resume");
+    CHECK_FALSE(w.web()->spec.paused);
+    w.go(60s);
+    CHECK(w.traffic() == weights{{"web:2", 100}});
+}
+
+TEST_CASE("rollout: a background analysis without an end is ended with the steps, another one is refused")
+{
+    auto how = canary({weight(50)});
+    how.canary.edit().analysis = model::background_analysis{{{"errors"}}, {}, {}};
+    released w(how);
+    model::analysis_template t;
+    t.metadata.name = "errors";
+    t.metadata.namespace_ = "default";
+    model::analysis_metric m;
+    m.name = "errors";
+    m.interval = "5s";
+    m.provider.command = model::command_metric{{"true"}};
+    t.spec.metrics.push_back(m);
+    w.put(t);
+    w.release("web:2");
+    auto const name = w.running();
+    REQUIRE_FALSE(name.empty());
+    w.edit<model::analysis_run>(name, [](model::analysis_run& r) {
+        r.status.phase = model::analysis_phase::running;
+        r.status.metric_results = {{.name = "errors", .phase = model::analysis_phase::running, .count = 1}};
+    });
+    w.go();
+    CHECK(w.store.get<model::analysis_run>("default", name)->spec.terminate);
+    CHECK(w.traffic() == weights{{"web:1", 50}, {"web:2", 50}});  // what it says in the end still counts
+    w.edit<model::analysis_run>(
+        name, [](model::analysis_run& r) { r.status.phase = model::analysis_phase::successful; });
+    w.go();
+    CHECK(w.traffic() == weights{{"web:2", 100}});
+
+    w.edit<model::rollout>(
+        "web", [&](model::rollout& r) { r.spec.strategy = canary({weight(50), analyse("errors")}); });
+    w.release("web:3");
+    CHECK(w.running().empty());
+    CHECK(w.traffic() == weights{{"web:2", 50}, {"web:3", 50}});
+}
+
+TEST_CASE("rollout: a service belongs to the older of two rollouts")
+{
+    released w(canary({weight(50)}));
+    auto const first = w.traffic();
+    auto other = *w.web();
+    other.metadata.name = "copy";
+    other.metadata.annotations.clear();
+    other.status = {};
+    other.spec.template_.spec.containers.edit()[0].image = "web:9";
+    w.put(other);
+    w.go();
+    CHECK(w.traffic() == first);
+}
+
 TEST_CASE("rollout: names of templates and their numbers are one")
 {
     for (std::string const hash : {"bbbbbbbbbb", "9999999999", "cdfghjklmn"}) {

@@ -165,8 +165,10 @@ private:
         std::vector<measurement> answers{};  ///< not judged yet
         std::list<asio::cancellation_signal> calls{};
         model::analysis_run_status written{};
-        time_point write_next{};  ///< not before, unless the phase changes
+        time_point write_next{};           ///< not before, unless the phase changes
+        reconcile::revision written_at{};  ///< no older view is gone by
         bool committing = false;
+        bool refused = false;  ///< it cannot be begun
     };
 
     /// One look at all runs; answers when to look again.
@@ -180,7 +182,13 @@ private:
             present.insert(run.uid());
             auto& one = find(run, now);
             one.object = run;
-            if (!one.committing && !is_over(one.written.phase))
+            if (one.committing || is_over(one.written.phase))
+                continue;
+            if (view_.at() < one.written_at)
+                next = std::min(next, now + std::chrono::milliseconds(20));
+            else if (one.refused)
+                refuse(one, now);
+            else
                 next = std::min(next, advance(one, now));
         }
         for (auto it = active_.begin(); it != active_.end();) {
@@ -198,14 +206,20 @@ private:
         auto& one = it->second;
         one.object = run;
         if (added)
-            if (auto const begun = begin(one, now); !begun) {
-                model::analysis_run_status s;
-                s.phase = model::analysis_phase::error;
-                s.message = begun.error().text();
-                s.started_at = s.completed_at = model::time{now};
-                write(one, std::move(s));
-            }
+            one.refused = !begin(one, now);
         return one;
+    }
+    /// Writes down why it cannot be begun.
+    void refuse(active& one, time_point now)
+    {
+        active again;
+        again.object = one.object;
+        model::analysis_run_status s;
+        s.phase = model::analysis_phase::error;
+        s.started_at = s.completed_at = model::time{now};
+        if (auto const begun = begin(again, now); !begun)
+            s.message = begun.error().text();
+        write(one, std::move(s));
     }
     static result<void> begin(active& one, time_point now)
     {
@@ -274,6 +288,7 @@ private:
                 return;
             auto& it = active_.at(uid);
             it.committing = false;
+            it.written_at = answer.at;
             if (!answer.outcome)
                 it.written = {};  // somebody else wrote it: once more, from what is there now
             wake_.kick();
@@ -379,7 +394,7 @@ private:
             auto& signal = one.calls.emplace_back();
             ++calls_;
             auto const at = std::prev(one.calls.end());
-            asio::co_spawn(executor_, value_of(provider, one.object),
+            asio::co_spawn(executor_, value_of(one.metrics[t.metric], one.object),
                 asio::bind_cancellation_slot(signal.slot(),
                     [this, t, at, uid = one.object.uid(), alive = alive_](
                         std::exception_ptr failed, result<double> value) {
@@ -407,8 +422,9 @@ private:
 
     /// The number that a call or a command gives. By value: it outlives what asked for it.
     asio::awaitable<result<double>> value_of(
-        model::metric_provider provider, reconcile::handle<model::analysis_run> run)
+        model::analysis_metric metric, reconcile::handle<model::analysis_run> run)
     {
+        auto const& provider = metric.provider;
         if (provider.command) {
             net::command c;
             c.argv = provider.command->command;
@@ -443,11 +459,11 @@ private:
         if (!answer)
             co_return answer.error();
         bool const good = answer->result_int() / 100 == 2;
-        if (!call.json_path.empty())
-            co_return good ? number_at(answer->body(), call.json_path)
-                           : result<double>(error{
-                                 errc::unavailable, "answered " + std::to_string(answer->result_int())});
-        co_return good ? 1.0 : 0.0;
+        if (call.json_path.empty() && metric.success_condition.empty() && metric.failure_condition.empty())
+            co_return good ? 1.0 : 0.0;
+        if (!good)
+            co_return error{errc::unavailable, "answered " + std::to_string(answer->result_int()), {}, {}};
+        co_return number_at(answer->body(), call.json_path);
     }
     /// Host and port, and the rest. A host that is a service of this namespace, or "service.namespace", is
     /// that.

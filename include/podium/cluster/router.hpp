@@ -299,7 +299,9 @@ private:
         if (split)
             for (auto const& [version, weight] : split->weights)
                 out.weights.push_back({version, static_cast<std::uint32_t>(std::max(weight, 0))});
-        out.rules = split ? rules_of(*split) : traffic::route_rules{};
+        auto rules = split ? rules_of(*split) : traffic::route_rules{};
+        // What cannot be gone by must not hold up endpoints and weights, which are acknowledged.
+        out.rules = traffic::check(rules, !out.weights.empty()) ? std::move(rules) : traffic::route_rules{};
     }
     static traffic::route_rules rules_of(model::traffic_split const& split)
     {

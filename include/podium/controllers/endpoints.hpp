@@ -105,10 +105,9 @@ struct endpoints {
             put(p, view.at(), before, std::move(slice));
         }
         for (auto const& [slice_name, slice] : old) {
-            if (slice->endpoints.empty())
-                continue;  // it was told to be empty, and its generation goes on
-            auto empty = *slice;
+            auto empty = *slice;  // its generation goes on, and a split is acknowledged of all slices
             empty.endpoints.clear();
+            empty.split = service->spec.split;
             put(p, view.at(), slice, std::move(empty));
         }
         return p;

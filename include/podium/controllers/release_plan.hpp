@@ -187,6 +187,21 @@ private:
             for (auto const& m : t->spec.metrics)
                 if (m.provider.podium)
                     forecast(path, *t, m, share);
+            model::analysis_run_spec run;
+            run.args = asked->args;
+            run.args.insert(run.args.end(), t->spec.args.begin(), t->spec.args.end());
+            run.dry_run = t->spec.dry_run;
+            run.time_limit = t->spec.time_limit;
+            std::vector<model::analysis_metric> metrics;
+            for (auto const& m : t->spec.metrics)
+                if (auto one = resolved(m, run))
+                    metrics.push_back(*std::move(one));
+                else
+                    warn(path, ref.template_name + ": " + one.error().text());
+            if (metrics.size() != t->spec.metrics.size())
+                continue;
+            if (auto const fine = policy_of(run, metrics); !fine)
+                warn(path, ref.template_name + ": " + fine.error().text());
         }
     }
     void forecast(std::string const& path, model::analysis_template const& t, model::analysis_metric const& m,

@@ -25,10 +25,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <concepts>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <ranges>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -180,10 +182,17 @@ struct rollouts {
 
     /// Those whose route may have been acknowledged, or whose service or template is there at last.
     template<class View, class K, class Add>
-    void touched(View const& view, reconcile::transition<K> const&, Add const& add) const
+    void touched(View const& view, reconcile::transition<K> const& x, Add const& add) const
     {
-        for (auto const r : view.template all<model::rollout>())
-            add(r.which());
+        if constexpr (std::same_as<K, model::router_status>) {
+            if (x.before && x.after && x.before->status.acknowledged == x.after->status.acknowledged)
+                return;  // a renewal; one that falls silent is looked at in its time
+            for (auto const r : view.template all<model::rollout>())
+                add(r.which());
+        } else {
+            for (auto const r : view.template all<model::rollout>(x.any()->metadata.namespace_))
+                add(r.which());
+        }
     }
 
     /// O(n log n) in the rollout's sets, and O(slices of the namespace x routers).
@@ -201,16 +210,16 @@ struct rollouts {
         pass now_here{view, *this, p, r, *r, now};
         now_here.look();
         if (strategy.canary) {
-            auto const& kept = r->status.machine.canary;
-            auto const answer = rollout::canary::step(
-                canary_of(*r), kept ? *kept : rollout::canary::state{}, now_here.seen(), now);
+            auto before = memory_of(r->status.machine.canary, r->status.machine.blue_green);
+            before.paused = now_here.next.spec.paused;
+            auto const answer = rollout::canary::step(canary_of(*r), before, now_here.seen(), now);
             now_here.next.status.machine = {answer.next, {}};
             now_here.show(answer.next, answer.todo);
             now_here.carry_out(answer.todo, answer.next);
         } else {
-            auto const& kept = r->status.machine.blue_green;
-            auto const answer = rollout::blue_green::step(
-                blue_green_of(*r), kept ? *kept : rollout::blue_green::state{}, now_here.seen(), now);
+            auto before = memory_of(r->status.machine.blue_green, r->status.machine.canary);
+            before.paused = now_here.next.spec.paused;
+            auto const answer = rollout::blue_green::step(blue_green_of(*r), before, now_here.seen(), now);
             now_here.next.status.machine = {{}, answer.next};
             now_here.show(answer.next, answer.todo);
             now_here.carry_out(answer.todo, answer.next);
@@ -219,6 +228,24 @@ struct rollouts {
     }
 
 private:
+    /// What the machine remembers. Of another strategy's machine what both know is taken over: who is stable,
+    /// where the traffic goes, and numbers that must not be used again.
+    template<class Own, class Other>
+    static Own memory_of(model::boxed<Own> const& own, model::boxed<Other> const& other)
+    {
+        if (own)
+            return *own;
+        Own s;
+        if (other) {
+            static_cast<rollout::release::memory&>(s) = *other;
+            s.target = s.stable;
+            s.analysis = {};
+            s.fast = false;
+            s.why = rollout::release::reason::complete;
+        }
+        return s;
+    }
+
     using set_handle = reconcile::handle<model::replica_set>;
     using run_handle = reconcile::handle<model::analysis_run>;
     using template_id = rollout::release::template_id;
@@ -275,8 +302,12 @@ private:
             if (auto const it = r->metadata.annotations.find(std::string(order_annotation));
                 it != r->metadata.annotations.end()) {
                 next.metadata.annotations.erase(it->first);
-                if (auto const order = order_of(it->second))
-                    told = rollout::release::command{heard() + 1, *order};
+                using rollout::release::order;
+                auto const o = order_of(it->second);
+                if (o == order::pause || o == order::resume)
+                    next.spec.paused = o == order::pause;  // the one place where it is said
+                else if (o)
+                    told = rollout::release::command{.number = heard() + 1, .what = *o};
                 else
                     record(p, view, r, event_type::warning, "UnknownOrder",
                         "there is no order \"" + it->second + "\"", name, now);
@@ -372,6 +403,7 @@ private:
                 route(s.blue_green->preview_service, {{hash_of(todo.preview), 1}}, 0, false);
             else if (s.canary && state.target != 0)
                 route(s.canary->canary_service, {{hash_of(state.target), 1}}, 0, false);
+            let_go();
             analyse(todo, state);
             if (state.refused && told && state.heard == told->number)
                 record(p, view, r, event_type::warning, "OrderRefused",
@@ -463,6 +495,36 @@ private:
                     out.emplace(hash_of(s.to), s.weight);
             return out;
         }
+        /// The services that a rollout writes.
+        static std::set<std::string> names_of(model::rollout const& of)
+        {
+            std::set<std::string> out;
+            if (auto const& b = of.spec.strategy.blue_green)
+                out = {b->active_service, b->preview_service};
+            else if (auto const& c = of.spec.strategy.canary; c && c->traffic_routing)
+                out = {c->stable_service, c->canary_service};
+            else if (c)
+                out = {c->canary_service};
+            return out;
+        }
+        /// Services that it wrote before its strategy changed treat all pods alike again.
+        void let_go()
+        {
+            auto used = names_of(*r);
+            for (auto const other : view.template all<model::rollout>(r->metadata.namespace_))
+                used.merge(names_of(*other));
+            for (auto const service : view.template all<model::service>(r->metadata.namespace_)) {
+                auto const& split = service->spec.split;
+                if (!split || split->label != rollout_hash_label || used.contains(service->metadata.name))
+                    continue;
+                if (std::ranges::none_of(
+                        sets, [&](auto const& set) { return split->weights.contains(hash_of(set.which)); }))
+                    continue;
+                auto changed = *service;
+                changed.spec.split.reset();
+                p.update(service, std::move(changed));
+            }
+        }
         void route(std::string const& to, std::map<std::string, std::int32_t> weights,
             std::int64_t generation, bool divides)
         {
@@ -473,6 +535,12 @@ private:
                 trouble = "there is no service " + to;
                 return;
             }
+            for (auto const other : view.template all<model::rollout>(r->metadata.namespace_))
+                if (names_of(*other).contains(to) &&
+                    std::pair(other.created, other->metadata.name) < std::pair(r.created, r->metadata.name)) {
+                    trouble = "the service " + to + " is the rollout " + other->metadata.name + "'s";
+                    return;
+                }
             auto changed = *service;
             model::traffic_split split;
             if (changed.spec.split && changed.spec.split->label == rollout_hash_label)
@@ -501,7 +569,8 @@ private:
                     (todo.background && number == todo.background->number);
                 if (!asked && is_over(run->status.phase) && number && *number + kept_runs <= state.runs)
                     p.remove(run);
-                else if (!asked && !run->spec.terminate && !is_over(run->status.phase)) {
+                else if ((!asked || may_end(*run, todo, state)) && !run->spec.terminate &&
+                    !is_over(run->status.phase)) {
                     auto ended = *run;
                     ended.spec.terminate = true;
                     p.update(run, std::move(ended));
@@ -512,6 +581,30 @@ private:
                         return number_of(*run) == (*asked)->number;
                     }))
                     begin(**asked, state.stable, state.target);
+        }
+        /// One that is measured again and again, for as long as it is wanted.
+        static bool is_endless(model::analysis_metric const& m)
+        {
+            return !m.provider.podium && m.count == 0 && !m.interval.empty();
+        }
+        /// The background analysis, when the steps are done and what is left of it has no end of its own.
+        template<class State>
+        bool may_end(
+            model::analysis_run const& run, rollout::release::goals const& todo, State const& state) const
+        {
+            if constexpr (requires { state.step; }) {
+                auto const& results = run.status.metric_results;
+                return todo.background && number_of(run) == todo.background->number &&
+                    state.at == rollout::canary::stage::stepping &&
+                    state.step >= r->spec.strategy.canary->steps.size() && !results.empty() &&
+                    std::ranges::all_of(run.spec.metrics, [&](auto const& m) {
+                        auto const it = std::ranges::find(results, m.name, &model::metric_result::name);
+                        return it != results.end() &&
+                            (is_over(it->phase) || (is_endless(m) && it->count > 0));
+                    });
+            } else {
+                return false;
+            }
         }
         void begin(rollout::release::run const& asked, template_id stable, template_id target)
         {
@@ -558,6 +651,12 @@ private:
                             run.spec.args, [&](auto const& have) { return have.name == a.name; }))
                         run.spec.args.push_back(a);
             }
+            bool const beside = s.canary && asked.which == background_analysis;
+            for (auto const& m : run.spec.metrics)
+                if (!beside && is_endless(m) && run.spec.time_limit.empty()) {
+                    trouble = "the metric " + m.name + " has an interval and no count: it would never end";
+                    return;
+                }
             p.create(std::move(run));
         }
         /// Of several templates the longest limit that is given counts.
