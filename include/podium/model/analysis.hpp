@@ -108,14 +108,10 @@ constexpr bool required(job_spec const*, std::string_view member)
 
 /// A pod that runs to its end: exit code 0 is a success.
 struct job_metric {
-    boxed<job_spec> spec{};
+    boxed<job_spec> spec{};  ///< must be given, which validation sees to
     friend bool operator==(job_metric const&, job_metric const&) = default;
 };
 BOOST_DESCRIBE_STRUCT(job_metric, (), (spec))
-constexpr bool required(job_metric const*, std::string_view member)
-{
-    return member == "spec";
-}
 
 /// A command on the machine of the control plane: exit code 0 is a success.
 struct command_metric {

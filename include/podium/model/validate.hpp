@@ -1002,6 +1002,8 @@ inline void check_provider(metric_provider const& p, field const& at)
     field const spec = job["spec"];
     field const pod_template = spec["template"];
     field const pod = pod_template["spec"];
+    if (p.job)
+        spec.check(p.job->spec.has_value(), "required");
     if (p.job && p.job->spec) {
         check_pod_spec(p.job->spec->template_.spec, pod);
         pod["restartPolicy"].check(p.job->spec->template_.spec.restart_policy == restart_policy::never,
