@@ -338,9 +338,9 @@ asio::awaitable<int> do_get(session const& s)
             co_return failed(kind.error());
         auto target = api::path_of((*kind)->api_version, (*kind)->plural,
             (*kind)->namespaced && !everywhere ? s.namespace_ : std::string{});
-        target += "?labelSelector=" + escaped(s.args.value("-l"));
+        target += "?labelSelector=" + api::percent_encoded(s.args.value("-l"));
         if (words.size() == 2)
-            target += "&fieldSelector=metadata.name%3D" + escaped(words[1]);
+            target += "&fieldSelector=metadata.name%3D" + api::percent_encoded(words[1]);
         bool some = false;
         if (!first && any && (format.empty() || format == "wide"))
             std::cout << '\n';
@@ -401,7 +401,8 @@ asio::awaitable<int> do_delete(session const& s)
     }
     int code = 0;
     for (auto const& t : all) {
-        auto const path = api::path_of(t.kind->api_version, t.kind->plural, t.namespace_, escaped(t.name));
+        auto const path =
+            api::path_of(t.kind->api_version, t.kind->plural, t.namespace_, api::percent_encoded(t.name));
         auto asked =
             request(path + (s.args.has("--now") ? "?gracePeriodSeconds=0" : ""), api::method::delete_);
         auto const done = co_await s.ask(std::move(asked));
@@ -414,7 +415,7 @@ asio::awaitable<int> do_delete(session const& s)
     if (s.args.has("-w"))
         for (auto const& t : all) {
             auto const list = api::path_of(t.kind->api_version, t.kind->plural, t.namespace_) +
-                "?fieldSelector=metadata.name%3D" + escaped(t.name);
+                "?fieldSelector=metadata.name%3D" + api::percent_encoded(t.name);
             auto const now = co_await s.ask(request(list));
             if (!now || (*now)["items"].empty())
                 continue;

@@ -250,7 +250,7 @@ inline json put_back(json live, json const& before)
 inline asio::awaitable<result<std::string>> restore(session const& s, model::kind_entry const& kind,
     std::string namespace_, std::string name, json const& before)
 {
-    auto const path = api::path_of(kind.api_version, kind.plural, namespace_, escaped(name));
+    auto const path = api::path_of(kind.api_version, kind.plural, namespace_, api::percent_encoded(name));
     for (int tries = 0;; ++tries) {
         auto const live = co_await s.call(request(path));
         if (!live)
@@ -344,7 +344,8 @@ inline asio::awaitable<result<std::string>> address_of(session const& s, std::st
         co_return std::string("127.0.0.1");
     auto const dot = host.find('.');
     auto const path = api::path_of("v1", "services",
-        dot == host.npos ? s.namespace_ : escaped(host.substr(dot + 1)), escaped(host.substr(0, dot)));
+        dot == host.npos ? s.namespace_ : api::percent_encoded(host.substr(dot + 1)),
+        api::percent_encoded(host.substr(0, dot)));
     auto const service = co_await s.ask(request(path));
     if (!service)
         co_return service.error();

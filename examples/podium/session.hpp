@@ -52,23 +52,6 @@ struct session {
     }
 };
 
-// As a part of a request's target.
-inline std::string escaped(std::string_view text)
-{
-    std::string out;
-    for (char const c : text) {
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-            c == '.' || c == '_') {
-            out += c;
-        } else {
-            out += '%';
-            out += "0123456789ABCDEF"[static_cast<unsigned char>(c) >> 4];
-            out += "0123456789ABCDEF"[static_cast<unsigned char>(c) & 15];
-        }
-    }
-    return out;
-}
-
 // Which object a rollout is of.
 struct rolled {
     podium::model::kind_entry const* kind = nullptr;
@@ -78,7 +61,8 @@ struct rolled {
     std::string text() const { return kind->singular() + " \"" + name + '"'; }
     std::string path() const
     {
-        return podium::api::path_of(kind->api_version, kind->plural, namespace_, escaped(name));
+        return podium::api::path_of(
+            kind->api_version, kind->plural, namespace_, podium::api::percent_encoded(name));
     }
 };
 
@@ -169,7 +153,8 @@ inline boost::asio::awaitable<podium::result<void>> follow_rollout(
         errc::unavailable, "podium ended the watch of " + of.text() + " before it was rolled out", {}, {}};
     auto const list = podium::api::path_of(of.kind->api_version, of.kind->plural, of.namespace_);
     auto const over = co_await s.client.watch(
-        list + "?watch=1&fieldSelector=metadata.name%3D" + escaped(of.name), [&](std::string const& text) {
+        list + "?watch=1&fieldSelector=metadata.name%3D" + podium::api::percent_encoded(of.name),
+        [&](std::string const& text) {
             auto const event = podium::model::parse_json(text);
             if (!event || !event->is_object() || event->value("type", "") == "DELETED") {
                 end = error{errc::not_found, of.text() + " is gone", {}, {}};

@@ -39,6 +39,23 @@ struct path {
     }
 };
 
+/// As a part of a request's target: what RFC 3986 does not call unreserved is escaped.
+[[nodiscard]] inline std::string percent_encoded(std::string_view text)
+{
+    std::string out;
+    for (char const c : text) {
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+            c == '.' || c == '_' || c == '~') {
+            out += c;
+        } else {
+            out += '%';
+            out += "0123456789ABCDEF"[static_cast<unsigned char>(c) >> 4];
+            out += "0123456789ABCDEF"[static_cast<unsigned char>(c) & 15];
+        }
+    }
+    return out;
+}
+
 namespace detail {
 
 [[nodiscard]] inline result<std::string> percent_decoded(std::string_view text, bool plus_is_space)

@@ -7,6 +7,7 @@
 /// are pods that the run owns; commands and calls have deadlines. What is under way is remembered here alone:
 /// a run that is interrupted begins anew.
 
+#include <podium/api/path.hpp>
 #include <podium/cluster/router.hpp>
 #include <podium/controllers/analyses.hpp>
 #include <podium/controllers/pods.hpp>
@@ -23,7 +24,6 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
@@ -168,7 +168,7 @@ private:
         time_point write_next{};           ///< not before, unless the phase changes
         reconcile::revision written_at{};  ///< no older view is gone by
         bool committing = false;
-        bool refused = false;  ///< it cannot be begun
+        std::optional<error> refused{};  ///< why it cannot be begun
     };
 
     /// One look at all runs; answers when to look again.
@@ -206,19 +206,16 @@ private:
         auto& one = it->second;
         one.object = run;
         if (added)
-            one.refused = !begin(one, now);
+            if (auto const begun = begin(one, now); !begun)
+                one.refused = begun.error();
         return one;
     }
-    /// Writes down why it cannot be begun.
     void refuse(active& one, time_point now)
     {
-        active again;
-        again.object = one.object;
         model::analysis_run_status s;
         s.phase = model::analysis_phase::error;
+        s.message = one.refused->text();
         s.started_at = s.completed_at = model::time{now};
-        if (auto const begun = begin(again, now); !begun)
-            s.message = begun.error().text();
         write(one, std::move(s));
     }
     static result<void> begin(active& one, time_point now)
@@ -439,8 +436,8 @@ private:
         }
         model::web_metric call;
         if (provider.prometheus) {
-            call.url =
-                provider.prometheus->address + "/api/v1/query?query=" + escaped(provider.prometheus->query);
+            call.url = provider.prometheus->address +
+                "/api/v1/query?query=" + api::percent_encoded(provider.prometheus->query);
             call.json_path = "{$.data.result[0].value[1]}";
         } else {
             call = *provider.web;
@@ -495,16 +492,6 @@ private:
             host = service->spec.cluster_ip;
         auto path = std::string(url.substr(slash));
         return std::pair{net::address::tcp(std::move(host), port), path.empty() ? "/" : std::move(path)};
-    }
-    static std::string escaped(std::string_view text)
-    {
-        std::string out;
-        for (auto const c : std::span(reinterpret_cast<unsigned char const*>(text.data()), text.size()))
-            if (std::isalnum(c) || c == '-' || c == '_' || c == '.' || c == '~')
-                out += static_cast<char>(c);
-            else
-                (out += '%') += {"0123456789ABCDEF"[c >> 4], "0123456789ABCDEF"[c & 15]};
-        return out;
     }
 
     // -- Jobs --------------------------------------------------------------------------------------

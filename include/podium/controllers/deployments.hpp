@@ -34,16 +34,28 @@ inline constexpr std::string_view max_annotation = "deployment.kubernetes.io/max
 /// Set by whoever wants to go back: a revision, or "0" for the one before.
 inline constexpr std::string_view rollback_annotation = "deprecated.deployment.rollback.to";
 
+namespace detail {
+
+inline constexpr std::string_view hash_digits = "bcdfghjklmnpqrstvwxz2456789";
+
+/// The ten lowest digits of a number, the lowest first.
+[[nodiscard]] inline std::string hash_text(std::uint64_t h)
+{
+    std::string out;
+    for (int i = 0; i < 10; ++i, h /= hash_digits.size())
+        out += hash_digits[h % hash_digits.size()];
+    return out;
+}
+
+}  // namespace detail
+
 /// Ten letters and digits that stand for a template. Deterministic across builds and machines.
 [[nodiscard]] inline std::string template_hash(model::pod_template_spec const& t, std::int32_t collisions)
 {
     auto h = reconcile::detail::fnv1a(model::encode(t));
     if (collisions != 0)
         h = reconcile::detail::fnv1a(std::to_string(collisions), h);
-    std::string out;
-    for (int i = 0; i < 10; ++i, h /= 27)
-        out += "bcdfghjklmnpqrstvwxz2456789"[h % 27];
-    return out;
+    return detail::hash_text(h);
 }
 
 struct deployments {

@@ -46,6 +46,13 @@ struct draining_pods {
     }
 };
 
+/// Has the router put the slice in force as it is now?
+[[nodiscard]] inline bool has_acknowledged(model::router_status const& r, model::endpoint_slice const& slice)
+{
+    auto const it = r.status.acknowledged.find(slice.metadata.namespace_ + '/' + slice.metadata.name);
+    return it != r.status.acknowledged.end() && it->second >= slice.metadata.generation;
+}
+
 struct drains {
     static constexpr std::string_view name = "drain-controller";
     using primary = model::pod;
@@ -100,12 +107,9 @@ private:
             if (auto const it = router->status.in_flight.find(uid);
                 it != router->status.in_flight.end() && it->second > 0)
                 return true;
-            for (auto const slice : slices) {
-                auto const it =
-                    router->status.acknowledged.find(slice->metadata.namespace_ + '/' + slice->metadata.name);
-                if (it == router->status.acknowledged.end() || it->second < slice->metadata.generation)
+            for (auto const slice : slices)
+                if (!has_acknowledged(*router, *slice))
                     return true;
-            }
         }
         return false;
     }

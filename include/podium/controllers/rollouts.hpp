@@ -9,6 +9,7 @@
 /// Source: Argo Rollouts v1.8 for the names of labels, annotations, fields and phases.
 
 #include <podium/controllers/deployments.hpp>
+#include <podium/controllers/drains.hpp>
 #include <podium/controllers/events.hpp>
 #include <podium/controllers/pods.hpp>
 #include <podium/core/duration.hpp>
@@ -64,22 +65,19 @@ inline constexpr std::string_view run_label = "podium.dev/run";
 /// A template's number, from its hash, and back.
 [[nodiscard]] inline rollout::release::template_id template_id_of(std::string_view hash)
 {
-    constexpr std::string_view digits = "bcdfghjklmnpqrstvwxz2456789";
+    auto const digits = detail::hash_digits;
     rollout::release::template_id id = 0;
     for (auto const c : std::views::reverse(hash)) {
         auto const at = digits.find(c);
         if (at == std::string_view::npos || id > (std::uint64_t{1} << 58))
             return 0;
-        id = id * 27 + at;
+        id = id * digits.size() + at;
     }
     return hash.size() == 10 ? id + 1 : 0;
 }
 [[nodiscard]] inline std::string hash_of(rollout::release::template_id id)
 {
-    std::string out;
-    for (id -= 1; out.size() < 10; id /= 27)
-        out += "bcdfghjklmnpqrstvwxz2456789"[id % 27];
-    return out;
+    return detail::hash_text(id - 1);
 }
 
 /// Which analysis the machine means; of a canary's steps, the position.
@@ -260,6 +258,7 @@ private:
         model::rollout next;
         time_point now;
 
+        template_id wanted = template_id_of(template_hash(r->spec.template_, 0));
         std::vector<set_handle> handles{};
         std::vector<rollout::release::set> sets{};
         std::vector<run_handle> runs{};
@@ -331,9 +330,8 @@ private:
         /// The generation of the route that every live router has in force.
         [[nodiscard]] std::uint64_t acknowledged_of(std::string const& service)
         {
-            auto const& ns = r->metadata.namespace_;
             std::optional<std::uint64_t> least;
-            for (auto const slice : view.template all<model::endpoint_slice>(ns)) {
+            for (auto const slice : view.template all<model::endpoint_slice>(r->metadata.namespace_)) {
                 auto const of = slice->metadata.labels.find(std::string(model::service_name_label));
                 if (of == slice->metadata.labels.end() || of->second != service)
                     continue;
@@ -341,8 +339,7 @@ private:
                 for (auto const router : view.template all<model::router_status>()) {
                     if (now - router.seen >= self.router_timeout)
                         continue;
-                    auto const it = router->status.acknowledged.find(ns + '/' + slice->metadata.name);
-                    if (it == router->status.acknowledged.end() || it->second < slice->metadata.generation) {
+                    if (!has_acknowledged(*router, *slice)) {
                         behind = true;
                         p.wake_at(router.seen + self.router_timeout);
                     }
@@ -440,7 +437,7 @@ private:
                 auto set = *old;
                 set.spec.replicas = g.replicas;
                 set.spec.min_ready_seconds = r->spec.min_ready_seconds;
-                if (g.which == wanted() &&
+                if (g.which == wanted &&
                     revision_of(set) < last_revision)  // an older template is wanted again
                     set.metadata.annotations[std::string(rollout_revision_annotation)] =
                         std::to_string(last_revision + 1);
@@ -449,13 +446,9 @@ private:
                 p.update(old, std::move(set));
             }
         }
-        [[nodiscard]] template_id wanted() const
-        {
-            return template_id_of(template_hash(r->spec.template_, 0));
-        }
         void create(rollout::release::size const& g)
         {
-            if (g.which != wanted())
+            if (g.which != wanted)
                 return;  // its set is gone, and so is its template
             auto const hash = hash_of(g.which);
             model::replica_set set;
@@ -679,14 +672,14 @@ private:
             s.observed_generation = r->metadata.generation;
             s.phase = to_string(todo.phase);
             s.message = to_string(todo.why);
-            s.current_pod_hash = hash_of(wanted());
+            s.current_pod_hash = hash_of(wanted);
             s.stable_rs = state.stable == 0 ? std::string{} : hash_of(state.stable);
             s.replicas = s.updated_replicas = s.ready_replicas = s.available_replicas = 0;
             for (auto const& set : handles) {
                 s.replicas += set->status.replicas;
                 s.ready_replicas += set->status.ready_replicas;
                 s.available_replicas += set->status.available_replicas;
-                if (id_of(*set) == wanted())
+                if (id_of(*set) == wanted)
                     s.updated_replicas = set->status.replicas;
             }
             auto const run_of = [&](std::optional<rollout::release::run> const& run) {
