@@ -1,7 +1,8 @@
 #pragma once
 /// Counter: how often something has happened. It only grows, so whoever reads it twice knows the rate.
 ///
-/// A value: whoever counts owns it, whoever shows it reads it. Nothing is registered anywhere.
+/// A value: whoever counts owns it, whoever shows it reads it. Nothing is registered anywhere. Where one
+/// thread counts and another reads it is a `cell<counter>` (cell.hpp).
 
 #include <cstdint>
 #include <limits>
@@ -17,6 +18,8 @@ struct counter {
         auto const room = std::numeric_limits<std::uint64_t>::max() - total;
         total += n < room ? n : room;
     }
+    constexpr void add(counter const& other) noexcept { add(other.total); }
+
     friend constexpr bool operator==(counter const&, counter const&) = default;
 };
 
