@@ -166,6 +166,8 @@ table_row headings(std::string_view plural, bool wide)
         add({"DESIRED", "CURRENT", "READY", "AGE"});
     } else if (plural == "persistentvolumeclaims") {
         add({"STATUS", "CAPACITY", "ACCESS MODES", "AGE"});
+    } else if (plural == "poddisruptionbudgets") {
+        add({"MIN AVAILABLE", "MAX UNAVAILABLE", "ALLOWED DISRUPTIONS", "AGE"});
     } else if (plural == "controllerrevisions") {
         add({"CONTROLLER", "REVISION", "AGE"});
     } else if (plural == "services") {
@@ -240,6 +242,13 @@ table_row cells(std::string_view plural, json const& o, bool wide, podium::time_
             modes += (modes.empty() ? "" : ",") + abbreviated(text(m));
         add({text(at(o, {"status", "phase"}), "Pending"), text(at(o, {"status", "capacity", "storage"}), ""),
             modes, born});
+    } else if (plural == "poddisruptionbudgets") {
+        auto const bound = [&](char const* name) {
+            auto const& v = at(o, {"spec", name});
+            return v.is_number() ? number(v) : text(v, "N/A");
+        };
+        add({bound("minAvailable"), bound("maxUnavailable"), number(at(o, {"status", "disruptionsAllowed"})),
+            born});
     } else if (plural == "controllerrevisions") {
         std::string owner = "<none>";
         for (auto const& ref : at(o, {"metadata", "ownerReferences"}))

@@ -5,6 +5,7 @@
 #include <podium/rollout/blue_green.hpp>
 #include <podium/rollout/canary.hpp>
 #include <podium/rollout/deployment.hpp>
+#include <podium/rollout/disruption_budget.hpp>
 #include <podium/rollout/evidence.hpp>
 #include <podium/rollout/fenceposts.hpp>
 #include <podium/rollout/history.hpp>

@@ -57,6 +57,9 @@ json valid(std::string_view kind)
             return R"({"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"c"},"spec":{
                 "accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}},
                 "storageClassName":"standard","volumeMode":"Filesystem"}})";
+        if (kind == "PodDisruptionBudget")
+            return R"({"apiVersion":"policy/v1","kind":"PodDisruptionBudget","metadata":{"name":"b"},"spec":{
+                "minAvailable":"50%","selector":{"matchLabels":{"app":"d"}},"unhealthyPodEvictionPolicy":"AlwaysAllow"}})";
         if (kind == "Service")
             return R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"s"},"spec":{"ports":[{"port":80}]}})";
         if (kind == "ConfigMap")
@@ -83,7 +86,7 @@ std::string problems(json const& value)
 TEST_CASE("model: what validation starts from is valid")
 {
     for (std::string_view const kind : {"Pod", "Deployment", "Rollout", "AnalysisTemplate", "Service",
-             "ConfigMap", "Node", "StatefulSet", "PersistentVolumeClaim"})
+             "ConfigMap", "Node", "StatefulSet", "PersistentVolumeClaim", "PodDisruptionBudget"})
         CHECK(problems(valid(kind)) == "");
 }
 
@@ -231,6 +234,19 @@ TEST_CASE("model: each broken rule is one error at its field")
                 "spec.strategy.rollingUpdate: must not be given with type Recreate"},
             row{"Deployment", "/spec/progressDeadlineSeconds", "0",
                 "spec.progressDeadlineSeconds: must be more than minReadySeconds"},
+            row{"PodDisruptionBudget", "/spec/maxUnavailable", "1",
+                "spec: minAvailable and maxUnavailable cannot be both set"},
+            row{"PodDisruptionBudget", "/spec/minAvailable", "-1", "spec.minAvailable: must be at least 0"},
+            row{"PodDisruptionBudget", "/spec/minAvailable", R"("101%")",
+                "spec.minAvailable: must be no more than 100%"},
+            row{"PodDisruptionBudget", "/spec/minAvailable", R"("half")",
+                "spec.minAvailable: expected an integer, or a percentage such as 25%"},
+            row{"PodDisruptionBudget", "/spec/selector", R"({"matchLabels":{"a":"-"}})",
+                "spec.selector.matchLabels.a: must be empty, or letters, digits, '-', '_' and '.' that begin "
+                "and end "
+                "with a letter or digit (my-value)"},
+            row{"PodDisruptionBudget", "/spec/unhealthyPodEvictionPolicy", R"("Never")",
+                "spec.unhealthyPodEvictionPolicy: expected one of \"IfHealthyBudget\", \"AlwaysAllow\""},
             row{"StatefulSet", "/spec/replicas", "-1", "spec.replicas: must be at least 0"},
             row{"StatefulSet", "/metadata/name", R"("d.b")",
                 "metadata.name: must be lower case letters, digits and '-', and begin and end with a letter "
@@ -445,7 +461,7 @@ TEST_SUITE("property")
     TEST_CASE("model: defaults set twice are defaults set once, and what was valid stays valid")
     {
         for (std::string_view const kind : {"Pod", "Deployment", "Rollout", "AnalysisTemplate", "Service",
-                 "ConfigMap", "Node", "StatefulSet", "PersistentVolumeClaim"}) {
+                 "ConfigMap", "Node", "StatefulSet", "PersistentVolumeClaim", "PodDisruptionBudget"}) {
             CAPTURE(kind);
             auto const once = kinds().read(valid(kind));
             REQUIRE(once);

@@ -12,6 +12,7 @@
 #include <podium/model/node.hpp>
 #include <podium/model/persistent_volume_claim.hpp>
 #include <podium/model/pod.hpp>
+#include <podium/model/pod_disruption_budget.hpp>
 #include <podium/model/replica_set.hpp>
 #include <podium/model/rollout.hpp>
 #include <podium/model/router_status.hpp>
@@ -27,6 +28,6 @@ struct kind_list {};
 
 using shipped_kinds = kind_list<pod, node, deployment, replica_set, service, endpoint_slice, config_map,
     secret, namespace_, event, lease, router_status, stateful_set, persistent_volume_claim,
-    controller_revision, rollout, analysis_template, analysis_run>;
+    controller_revision, rollout, analysis_template, analysis_run, pod_disruption_budget>;
 
 }  // namespace podium::v0::model

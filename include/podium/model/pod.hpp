@@ -650,16 +650,17 @@ struct pod_drain {
     time since{};
     time deadline{};
     std::string reason{};
+    std::optional<std::int64_t> grace_period_seconds{};  ///< given with the order; else the pod's own
     friend bool operator==(pod_drain const&, pod_drain const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(pod_drain, (), (since, deadline, reason))
+BOOST_DESCRIBE_STRUCT(pod_drain, (), (since, deadline, reason, grace_period_seconds))
 constexpr bool required(pod_drain const*, std::string_view member)
 {
-    return member != "reason";
+    return member == "since" || member == "deadline";
 }
 constexpr bool always(pod_drain const*, std::string_view member)
 {
-    return member != "reason";
+    return member == "since" || member == "deadline";
 }
 
 struct pod_ip {

@@ -1163,6 +1163,26 @@ inline void check_claim(persistent_volume_claim_spec const& spec, field const& a
     });
 }
 
+[[nodiscard]] inline field_errors validate(pod_disruption_budget const& b)
+{
+    return detail::collect([&](detail::field const& at) {
+        detail::check_metadata(b.metadata, true, names::dns1123_subdomain, at);
+        detail::field const spec = at["spec"];
+        spec.check(!b.spec.min_available || !b.spec.max_unavailable,
+            "minAvailable and maxUnavailable cannot be both set");
+        auto const check = [](std::optional<int_or_percent> const& v, detail::field const& f) {
+            if (!v)
+                return;
+            f.at_least(v->value, 0);
+            f.check(!v->is_percent() || v->value <= 100, "must be no more than 100%");
+        };
+        check(b.spec.min_available, spec["minAvailable"]);
+        check(b.spec.max_unavailable, spec["maxUnavailable"]);
+        if (b.spec.selector)
+            detail::check_selector(*b.spec.selector, spec["selector"]);
+    });
+}
+
 [[nodiscard]] inline field_errors validate(persistent_volume_claim const& claim)
 {
     return detail::collect([&](detail::field const& at) {
