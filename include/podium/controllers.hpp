@@ -4,6 +4,7 @@
 #include <podium/controllers/claims.hpp>
 #include <podium/controllers/control_plane.hpp>
 #include <podium/controllers/deployments.hpp>
+#include <podium/controllers/disruption_budgets.hpp>
 #include <podium/controllers/drains.hpp>
 #include <podium/controllers/endpoints.hpp>
 #include <podium/controllers/events.hpp>

@@ -2,6 +2,7 @@
 #include <podium/controllers.hpp>
 #include <podium/reconcile/memory_store.hpp>
 
+#include <algorithm>
 #include <doctest/doctest.h>
 #include <string>
 
@@ -227,4 +228,222 @@ TEST_CASE("api: apply keeps what others wrote, removes what its author dropped, 
     CHECK(put(manifest) == api::applied::configured);
     CHECK(c.call(method::get, maps + "/a").second["data"] == json{{"key", "1"}, {"other", "theirs"}});
     CHECK(put(manifest) == api::applied::unchanged);
+}
+
+namespace {
+
+/// A pod of the budget's, as an agent reports it.
+model::pod web(std::string name, model::pod_phase phase, bool ready)
+{
+    model::pod p;
+    p.metadata.name = std::move(name);
+    p.metadata.namespace_ = "default";
+    p.metadata.labels["app"] = "web";
+    p.spec.node_name = "n";
+    p.status.phase = phase;
+    model::pod_condition c;
+    c.type = "Ready";
+    c.status = ready ? model::condition_status::true_ : model::condition_status::false_;
+    p.status.conditions.push_back(std::move(c));
+    return p;
+}
+
+struct budgeted : cluster {
+    explicit budgeted(std::int32_t ready, std::int32_t must_stay = 2, json more = json::object())
+    {
+        for (std::int32_t i = 0; i < ready; ++i)
+            put(web("web-" + std::to_string(i), model::pod_phase::running, true));
+        more["minAvailable"] = must_stay;
+        more["selector"] = {{"matchLabels", {{"app", "web"}}}};
+        budget("web", more);
+    }
+    void put(model::pod p)
+    {
+        reconcile::plan what;
+        what.create(std::move(p));
+        (void)store.commit(what.whole()).outcome.value();
+        pull();
+    }
+    void budget(std::string const& name, json const& spec)
+    {
+        CHECK(call(method::post, "/apis/policy/v1/namespaces/default/poddisruptionbudgets",
+                  {{"metadata", {{"name", name}}}, {"spec", spec}})
+                  .first == 201);
+    }
+    std::pair<int, json> evict(
+        std::string const& name, json const& options = nullptr, std::string const& query = {})
+    {
+        json body = {{"apiVersion", "policy/v1"}, {"kind", "Eviction"}, {"metadata", {{"name", name}}}};
+        if (!options.is_null())
+            body["deleteOptions"] = options;
+        return call(method::post, "/api/v1/namespaces/default/pods/" + name + "/eviction" + query, body);
+    }
+    reconcile::handle<model::pod> pod(std::string const& name) const
+    {
+        return view.get<model::pod>("default", name);
+    }
+    model::pod_disruption_budget_status status() const
+    {
+        return view.get<model::pod_disruption_budget>("default", "web")->status;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("api: an eviction takes from the budget and drains the pod, in one transaction")
+{
+    budgeted c(3);
+    auto const before = number(c.store.at());
+    auto const [code, answer] = c.evict("web-0", {{"gracePeriodSeconds", 7}});
+    CHECK(code == 201);
+    CHECK(answer["status"] == "Success");
+    CHECK(number(c.store.at()) == before + 1);
+    auto const pod = c.pod("web-0");
+    REQUIRE(pod->status.drain);
+    CHECK(pod->status.drain->reason == "Evicted");
+    CHECK(pod->status.drain->grace_period_seconds == 7);
+    auto const* const told = model::find_condition(pod->status.conditions, "DisruptionTarget");
+    REQUIRE(told);
+    CHECK(told->reason == "EvictionByEvictionAPI");
+    CHECK(c.status().disruptions_allowed == 0);
+    CHECK(c.status().disrupted_pods.contains("web-0"));
+    CHECK(c.status().conditions.at(0).reason == "InsufficientPods");
+
+    CHECK(c.evict("web-0").first == 201);  // it is on its way
+    CHECK(number(c.store.at()) == before + 1);
+
+    auto const [refused, why] = c.evict("web-1");
+    CHECK(refused == 429);
+    CHECK(why["reason"] == "TooManyRequests");
+    CHECK(why["message"] == "Cannot evict pod as it would violate the pod's disruption budget.");
+    CHECK(why["details"]["causes"] ==
+        json::array({{{"reason", "DisruptionBudget"},
+            {"message", "The disruption budget web needs 2 healthy pods and has 2 currently"}}}));
+    CHECK(number(c.store.at()) == before + 1);
+    auto const read = api::error_of({refused, why.dump()});
+    CHECK(read.code == errc::exhausted);
+    CHECK(read.text() ==
+        "Cannot evict pod as it would violate the pod's disruption budget.\n"
+        "The disruption budget web needs 2 healthy pods and has 2 currently");
+}
+
+TEST_CASE("api: two evictions at once cannot both take the last allowance")
+{
+    budgeted c(3);
+    auto const ask = [&](std::string const& name) {
+        return std::get<api::write>(c.server.handle(
+            c.view, {method::post, "/api/v1/namespaces/default/pods/" + name + "/eviction", {}, {}}, c.now));
+    };
+    auto const one = ask("web-0"), other = ask("web-1");
+    CHECK(c.server.finish(one, c.store.commit(one.what.whole())).code == 201);
+    REQUIRE(other.repeatable);
+    auto const late = c.server.finish(other, c.store.commit(other.what.whole()));
+    CHECK(late.code == 409);
+    CHECK(json::parse(late.body)["reason"] == "Conflict");
+    c.pull();
+    CHECK(c.evict("web-1").first == 429);
+    CHECK(!c.pod("web-1")->status.drain);
+}
+
+TEST_CASE("api: who is evicted without asking a budget, and who never")
+{
+    using phase = model::pod_phase;
+    auto const always = json{{"unhealthyPodEvictionPolicy", "AlwaysAllow"}};
+    struct row {
+        char const* name;
+        std::int32_t healthy;
+        std::int32_t must_stay;
+        json more;
+        model::pod_phase phase;
+        int code;
+        bool gone;  ///< at once
+        bool drains;
+    };
+    for (auto const& r : {
+             row{"a pod that has not begun", 0, 2, json::object(), phase::pending, 201, false, true},
+             row{"a pod that has ended", 0, 2, json::object(), phase::failed, 201, true, false},
+             row{"a broken one while enough are healthy", 2, 2, json::object(), phase::running, 201, false,
+                 true},
+             row{"a broken one while too few are healthy", 1, 2, json::object(), phase::running, 429, false,
+                 false},
+             row{"a broken one when nobody must stay", 0, 0, json::object(), phase::running, 429, false,
+                 false},
+             row{"a broken one, always allowed", 0, 2, always, phase::running, 201, false, true},
+         }) {
+        CAPTURE(r.name);
+        budgeted c(r.healthy, r.must_stay, r.more);
+        c.put(web("odd", r.phase, false));
+        CHECK(c.evict("odd").first == r.code);
+        auto const pod = c.pod("odd");
+        REQUIRE(!pod == r.gone);
+        if (pod)
+            CHECK(pod->status.drain.has_value() == r.drains);
+        CHECK(c.status().disrupted_pods.empty());
+    }
+
+    budgeted two(3);
+    two.budget("second", {{"maxUnavailable", 1}, {"selector", json::object()}});
+    auto const [code, answer] = two.evict("web-0");
+    CHECK(code == 500);
+    CHECK(answer["message"] ==
+        "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.");
+
+    budgeted orphans(3);
+    auto other = web("other", phase::running, true);
+    other.metadata.labels["app"] = "other";
+    orphans.put(other);
+    CHECK(orphans.evict("other").first == 201);  // no budget is about it
+    orphans.budget("scaled", {{"maxUnavailable", 1}, {"selector", {{"matchLabels", {{"app", "late"}}}}}});
+    auto late = web("late", phase::running, true);
+    late.metadata.labels["app"] = "late";
+    late.metadata.owner_references.push_back({"apps/v1", "ReplicaSet", "gone", "1", true, {}});
+    orphans.put(late);
+    CHECK(orphans.evict("late").second["details"]["causes"][0]["message"] ==
+        "The disruption budget scaled does not allow evicting pods currently because it failed sync: found "
+        "no "
+        "controllers for pod \"late\"");
+}
+
+TEST_CASE("api: what an eviction may say, and what it may not")
+{
+    budgeted c(3);
+    auto const uid = c.pod("web-0").uid();
+    auto const before = c.store.at();
+    CHECK(c.evict("web-0", nullptr, "?dryRun=All").first == 201);
+    CHECK(c.evict("web-0", {{"dryRun", {"All"}}}).first == 201);
+    CHECK(c.evict("nobody").first == 404);
+    CHECK(c.evict("web-0", nullptr, "?dryRun=Some").first == 400);
+    CHECK(c.evict("web-0", {{"dryRun", 1}}).first == 400);
+    CHECK(c.evict("web-0", {{"gracePeriodSeconds", "7"}}).first == 400);
+    CHECK(c.evict("web-0", 5).first == 400);
+    CHECK(c.evict("web-0", {{"preconditions", {{"uid", "x"}}}}).second["reason"] == "Conflict");
+    CHECK(c.evict("web-0", {{"preconditions", 7}}).first == 409);
+    auto const path = "/api/v1/namespaces/default/pods/web-0/eviction";
+    CHECK(c.call(method::post, path, {{"kind", "Pod"}}).first == 400);
+    CHECK(c.call(method::post, path, {{"metadata", {{"name", "web-1"}}}}).first == 400);
+    CHECK(c.call(method::post, path, {{"metadata", 5}}).first == 400);
+    CHECK(c.call(method::post, path, "text").first == 400);
+    CHECK(c.call(method::get, path).first == 405);
+    CHECK(c.call(method::post, "/api/v1/nodes/n/eviction").first == 404);
+    CHECK(c.store.at() == before);
+
+    CHECK(c.evict("web-0", {{"preconditions", {{"uid", uid}}}, {"gracePeriodSeconds", 0}}).first == 201);
+    CHECK(!c.pod("web-0"));
+    CHECK(c.status().disruptions_allowed == 0);
+    auto const resources = c.call(method::get, "/api/v1").second["resources"];
+    CHECK(std::ranges::any_of(resources, [](json const& r) {
+        return r["name"] == "pods/eviction" && r["kind"] == "Eviction" && r["group"] == "policy";
+    }));
+}
+
+TEST_CASE("api: a deletion may say how long a pod has to end")
+{
+    budgeted c(2);
+    std::string const pods = "/api/v1/namespaces/default/pods/";
+    CHECK(c.call(method::delete_, pods + "web-0?gracePeriodSeconds=9").first == 200);
+    CHECK(c.pod("web-0")->status.drain->grace_period_seconds == 9);
+    CHECK(c.call(method::delete_, pods + "web-1?gracePeriodSeconds=soon").first == 400);
+    CHECK(!c.pod("web-1")->status.drain);
+    CHECK(c.call(method::delete_, pods + "web-1", {{"gracePeriodSeconds", 0}}).first == 200);
+    CHECK(!c.pod("web-1"));
 }

@@ -3,7 +3,8 @@
 ///
 /// The shell around it commits the plan and asks `finish` what to answer, or serves the watch with a
 /// `watcher` (`watch.hpp`). It understands get, list, watch, create, update (whole, and its status alone),
-/// merge patch and delete, for every kind of the scheme, discovery for clients, and Status errors.
+/// merge patch and delete, for every kind of the scheme, eviction of pods, discovery for clients, and Status
+/// errors.
 ///
 /// What podium does differently: deleting a pod retires it (out of the balancers first, so that nothing is
 /// lost) unless the grace period is given as 0, and deleting a namespace deletes what is in it in the same
@@ -13,6 +14,7 @@
 
 #include <podium/api/path.hpp>
 #include <podium/api/status.hpp>
+#include <podium/controllers/disruption_budgets.hpp>
 #include <podium/controllers/pods.hpp>
 #include <podium/labels/selector.hpp>
 #include <podium/model/merge.hpp>
@@ -119,10 +121,15 @@ public:
         auto const* const kind = find(*where);
         if (!kind)
             return failure({errc::not_found, "the server could not find the requested resource", {}, {}});
-        if (!where->subresource.empty() && where->subresource != "status")
+        bool const evicts = where->subresource == "eviction" && kind->type == &reconcile::kind_of<model::pod>;
+        if (!where->subresource.empty() && where->subresource != "status" && !evicts)
             return failure({errc::not_found, "there is no such subresource here", {}, {}});
         if (!kind->namespaced && !where->namespace_.empty())
             return failure({errc::not_found, "this kind is not in a namespace", {}, {}});
+        if (evicts && r.method == method::post)
+            return evict(view, *where, r, now);
+        if (evicts)
+            return failure({errc::unsupported, "an eviction can only be created", {}, {}});
         switch (r.method) {
         case method::get: return read(view, *kind, *where);
         case method::post: return create(view, *kind, *where, r, now);
@@ -139,7 +146,7 @@ public:
         subject const about{w.plural, w.about.name};
         if (!c.outcome) {
             auto e = c.outcome.error();
-            if (e.code == errc::conflict && w.code == 201)
+            if (e.code == errc::conflict && w.code == 201 && !w.gone)
                 return failure(
                     {errc::already_exists, std::string(w.plural) + " \"" + w.about.name + "\" already exists",
                         {}, {}},
@@ -419,15 +426,11 @@ private:
         auto const old = view.get({kind.type, where.namespace_, where.name});
         if (!old)
             return missing(kind, where.name);
-        auto grace = where.parameter("gracePeriodSeconds");
-        if (!r.body.empty()) {
-            auto const options = model::parse_json(r.body);
-            if (!options || !options->is_object())
-                return failure({errc::invalid, "expected DeleteOptions", {}, {}}, {kind.plural, where.name},
-                    400, "BadRequest");
-            if (options->contains("gracePeriodSeconds"))
-                grace = (*options)["gracePeriodSeconds"].dump();
-        }
+        auto const options = r.body.empty() ? result<json>(json::object()) : model::parse_json(r.body);
+        auto const how = options ? drain_of(where, *options) : options.error();
+        if (!how)
+            return failure({errc::invalid, "expected DeleteOptions", {}, {}}, {kind.plural, where.name}, 400,
+                "BadRequest");
         write w;
         w.about = old.which();
         w.plural = kind.plural;
@@ -436,18 +439,112 @@ private:
         w.last = kinds_.to_json(old);
         if (kind.type == &reconcile::kind_of<model::namespace_>)
             for (auto const& o : view.all_in(where.name))
-                retire(w.what, o, grace == "0", now);
-        retire(w.what, old, grace == "0", now);
+                retire(w.what, o, *how, now);
+        retire(w.what, old, *how, now);
         if (w.what.empty())
             return response{200, encoded(old)};  // on its way already
         return w;
     }
-    void retire(reconcile::plan& p, reconcile::object const& o, bool at_once, time_point now) const
+    static void retire(
+        reconcile::plan& p, reconcile::object const& o, controllers::drain_policy const& how, time_point now)
     {
-        if (auto const pod = o.template as<model::pod>(); pod && !at_once && !is_terminal(pod->status.phase))
-            controllers::retire(p, pod, "Deleted", how_.drain, now);
+        if (auto const pod = o.template as<model::pod>();
+            pod && how.grace_period_seconds != 0 && !is_terminal(pod->status.phase))
+            controllers::retire(p, pod, "Deleted", how, now);
         else
             p.remove(o);
+    }
+    /// What DeleteOptions or the query say about the end of a pod.
+    result<controllers::drain_policy> drain_of(path const& where, json const& options) const
+    {
+        auto how = how_.drain;
+        if (!options.is_object())
+            return error{errc::invalid, "expected an object", {}, {}};
+        auto const given = options.find("gracePeriodSeconds");
+        auto const text = given == options.end() || given->is_null() ? where.parameter("gracePeriodSeconds")
+                                                                     : given->dump();
+        if (text.empty())
+            return how;
+        std::int64_t seconds = 0;
+        auto const [end, failed] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+        if (failed != std::errc{} || end != text.data() + text.size())
+            return error{errc::invalid, "expected a number", "gracePeriodSeconds", {}};
+        if (seconds < 0)
+            seconds = 1;  // as Kubernetes takes it
+        how.grace_period_seconds = seconds;
+        return how;
+    }
+
+    // -- Eviction --------------------------------------------------------------------------------
+
+    /// Takes a pod away as far as its disruption budget allows; the body is a policy/v1 Eviction.
+    template<class View>
+    answer evict(View const& view, path const& where, request const& r, time_point now) const
+    {
+        subject const about{"pods", where.name};
+        auto const bad = [&](std::string message, std::string at = {}) {
+            return failure({errc::invalid, std::move(message), std::move(at), {}}, about, 400, "BadRequest");
+        };
+        if (r.body.size() > how_.max_body_bytes)
+            return bad("expected at most " + std::to_string(how_.max_body_bytes) + " bytes");
+        auto const body = r.body.empty() ? result<json>(json::object()) : model::parse_json(r.body);
+        if (!body || member(*body, "kind", "Eviction") != "Eviction" ||
+            member(*body, "apiVersion", "policy/v1") != "policy/v1")
+            return bad("expected a policy/v1 Eviction");
+        if (member(member(*body, "metadata", json::object()), "name", where.name) != where.name)
+            return bad("name in URL does not match name in Eviction object");
+        auto const options = member(*body, "deleteOptions", json::object());
+        auto const how = drain_of(where, options);
+        if (!how)
+            return bad(how.error().text(), "deleteOptions");
+        auto const in_query = where.parameter("dryRun");
+        auto const dry_run =
+            member(options, "dryRun", in_query.empty() ? json::array() : json::array({in_query}));
+        if (dry_run != json::array() && dry_run != json::array({"All"}))
+            return bad("expected \"All\"", "dryRun");
+        auto const pod = view.template get<model::pod>(where.namespace_, where.name);
+        if (!pod)
+            return failure({errc::not_found, "pods \"" + where.name + "\" not found", {}, {}}, about);
+        auto const conditions = member(options, "preconditions", json::object());
+        for (auto const& [what, is] :
+            {std::pair{"uid", pod.uid()}, std::pair{"resourceVersion", std::to_string(number(pod.modified))}})
+            if (member(conditions, what, is) != is)
+                return failure(
+                    {errc::conflict,
+                        std::string("the ") + what + " in the precondition is not the pod's, " + is, {}, {}},
+                    about);
+        write w;
+        w.about = pod.which();
+        w.plural = "pods";
+        w.code = 201;
+        w.gone = true;
+        w.repeatable = true;
+        w.last = {
+            {"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", json::object()}, {"status", "Success"}};
+        if (auto const done = controllers::evict(w.what, view, pod, *how, now); !done)
+            return held(done.error(), about);
+        if (!dry_run.empty() || w.what.empty())
+            return response{w.code, w.last.dump()};
+        return w;
+    }
+    /// What the object says there, or `otherwise`; null when it is no object.
+    static json member(json const& object, char const* name, json otherwise)
+    {
+        if (!object.is_object())
+            return nullptr;
+        auto const it = object.find(name);
+        return it == object.end() || it->is_null() ? std::move(otherwise) : *it;
+    }
+    /// A budget says no.
+    static response held(error e, subject about)
+    {
+        if (e.code != errc::exhausted)
+            return failure(e, about, 500);
+        auto const causes = std::exchange(e.further, {});
+        auto status = status_of(e, about, 429, "TooManyRequests");
+        for (auto const& c : causes)
+            status["details"]["causes"].push_back({{"reason", "DisruptionBudget"}, {"message", c.message}});
+        return {429, status.dump(-1, ' ', false, json::error_handler_t::replace)};
     }
 
     // -- Pieces ----------------------------------------------------------------------------------
@@ -503,6 +600,7 @@ private:
             kind.type == &reconcile::kind_of<model::analysis_run> ||
             kind.type == &reconcile::kind_of<model::stateful_set> ||
             kind.type == &reconcile::kind_of<model::persistent_volume_claim> ||
+            kind.type == &reconcile::kind_of<model::pod_disruption_budget> ||
             kind.type == &reconcile::kind_of<model::service> ||
             kind.type == &reconcile::kind_of<model::namespace_>;
     }
@@ -571,6 +669,9 @@ private:
             if (!k.short_name.empty())
                 one["shortNames"] = {k.short_name};
             resources.push_back(std::move(one));
+            if (k.type == &reconcile::kind_of<model::pod>)
+                resources.push_back({{"name", "pods/eviction"}, {"singularName", ""}, {"namespaced", true},
+                    {"group", "policy"}, {"version", "v1"}, {"kind", "Eviction"}, {"verbs", {"create"}}});
         }
         if (resources.empty())
             return {};

@@ -103,6 +103,7 @@ struct reason {
     case 422: e.code = errc::invalid; break;
     case 403: e.code = errc::forbidden; break;
     case 405: e.code = errc::unsupported; break;
+    case 429: e.code = errc::exhausted; break;
     case 503: e.code = errc::unavailable; break;
     default: break;
     }
@@ -111,6 +112,10 @@ struct reason {
         e.message = status.value("message", e.message);
         if (status.value("reason", "") == "AlreadyExists")
             e.code = errc::already_exists;
+        if (r.code == 429 && status.contains("details") && status["details"].is_object())
+            for (auto const& cause : status["details"].value("causes", json::array()))
+                if (cause.is_object() && cause.value("message", json()).is_string())
+                    e.further.push_back({e.code, cause["message"].get<std::string>(), {}, {}});
     }
     return e;
 }

@@ -9,6 +9,7 @@
 
 #include <podium/controllers/claims.hpp>
 #include <podium/controllers/deployments.hpp>
+#include <podium/controllers/disruption_budgets.hpp>
 #include <podium/controllers/drains.hpp>
 #include <podium/controllers/endpoints.hpp>
 #include <podium/controllers/events.hpp>
@@ -43,8 +44,9 @@ struct basic_control_plane;
 template<class... Index, class... More>
 struct basic_control_plane<reconcile::types<Index...>, More...> {
     using view = reconcile::view<pods_by_node, draining_pods, placement, Index...>;
-    using plane = reconcile::plane<view, deployments, rollouts, replica_sets, stateful_sets, claims,
-        scheduler, endpoints, drains, node_lifecycle, garbage_collector, event_cleaner, More...>;
+    using plane =
+        reconcile::plane<view, deployments, rollouts, replica_sets, stateful_sets, claims, scheduler,
+            endpoints, drains, disruption_budgets, node_lifecycle, garbage_collector, event_cleaner, More...>;
 
     [[nodiscard]] static plane make(settings const& s, More... more)
     {
@@ -67,8 +69,8 @@ struct basic_control_plane<reconcile::types<Index...>, More...> {
         g.drain = s.drain;
         event_cleaner e;
         e.keep = s.keep_events;
-        return plane(
-            d, ro, r, st, claims{}, sched, endpoints{}, dr, n, g, e, std::move(more)..., s.max_writes);
+        return plane(d, ro, r, st, claims{}, sched, endpoints{}, dr, disruption_budgets{}, n, g, e,
+            std::move(more)..., s.max_writes);
     }
 };
 
@@ -88,6 +90,7 @@ namespace detail {
         object_transition const&, add_for const&);
 PODIUM_CONTROLLER(claims)
 PODIUM_CONTROLLER(deployments)
+PODIUM_CONTROLLER(disruption_budgets)
 PODIUM_CONTROLLER(drains)
 PODIUM_CONTROLLER(endpoints)
 PODIUM_CONTROLLER(event_cleaner)

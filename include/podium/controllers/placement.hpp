@@ -77,16 +77,6 @@ inline void raise(schedule::kubernetes::resources& to, schedule::kubernetes::res
     }
     return labels::op::unknown;
 }
-[[nodiscard]] constexpr labels::op operator_of(model::label_selector_operator o) noexcept
-{
-    switch (o) {
-    case model::label_selector_operator::in: return labels::op::in;
-    case model::label_selector_operator::not_in: return labels::op::not_in;
-    case model::label_selector_operator::exists: return labels::op::exists;
-    case model::label_selector_operator::does_not_exist: return labels::op::does_not_exist;
-    }
-    return labels::op::unknown;
-}
 
 [[nodiscard]] constexpr schedule::taint_effect effect_of(model::taint_effect e) noexcept
 {
@@ -118,17 +108,9 @@ inline void raise(schedule::kubernetes::resources& to, schedule::kubernetes::res
     return r;
 }
 
-/// One that does not hold what validation demands selects nothing.
-[[nodiscard]] inline labels::selector schedulable(model::label_selector const& from)
-{
-    labels::label_selector s{from.match_labels, {}};
-    for (auto const& e : from.match_expressions)
-        s.match_expressions.push_back({e.key, detail::operator_of(e.operator_), e.values});
-    return labels::selector::make(s).value_or(labels::selector::nothing());
-}
 [[nodiscard]] inline labels::selector schedulable(model::boxed<model::label_selector> const& from)
 {
-    return from ? schedulable(*from) : labels::selector::nothing();
+    return from ? selector_of(*from) : labels::selector::nothing();
 }
 
 [[nodiscard]] inline schedule::kubernetes::node schedulable(model::node const& n)
@@ -188,7 +170,7 @@ inline void add_terms(std::vector<schedule::affinity_term>& required,
         s.topology_key = t.topology_key;
         s.namespaces = t.namespaces;
         if (t.namespace_selector)
-            s.namespace_selector = schedulable(*t.namespace_selector);
+            s.namespace_selector = selector_of(*t.namespace_selector);
         s.weight = weight;
         return s;
     };
@@ -327,14 +309,14 @@ template<class View>
     auto const take = [&](labels::selector const& s) {
         all.insert(all.end(), s.requirements().begin(), s.requirements().end());
     };
-    take(schedulable(model::label_selector{std::move(of_services), {}}));
+    take(selector_of(model::label_selector{std::move(of_services), {}}));
     if (auto const* const owner = model::controller_of(p.metadata)) {
         if (owner->kind == model::replica_set::kind) {
             if (auto const set = view.template get<model::replica_set>(p.metadata.namespace_, owner->name))
-                take(schedulable(set->spec.selector));
+                take(selector_of(set->spec.selector));
         } else if (owner->kind == model::stateful_set::kind) {
             if (auto const set = view.template get<model::stateful_set>(p.metadata.namespace_, owner->name))
-                take(schedulable(set->spec.selector));
+                take(selector_of(set->spec.selector));
         }
     }
     return labels::selector(std::move(all));
@@ -367,7 +349,6 @@ template<class View>
 // -- The index -------------------------------------------------------------------------------------
 
 /// What a pod is told by that has to go for a more important one.
-inline constexpr std::string_view disruption_target = "DisruptionTarget";
 inline constexpr std::string_view preempted_reason = "PreemptionByScheduler";
 
 /// On its way out to make room for a more important pod.

@@ -384,12 +384,8 @@ private:
         void send_away(pod_handle const& victim)
         {
             auto next = *victim;
-            model::pod_condition c;
-            c.type = disruption_target;
-            c.status = model::condition_status::true_;
-            c.reason = preempted_reason;
-            c.message = std::string(name) + ": preempting to accommodate a higher priority pod";
-            set_condition(next.status.conditions, std::move(c), now_);
+            add_disruption(next, preempted_reason,
+                std::string(name) + ": preempting to accommodate a higher priority pod", now_);
             begin_drain(next, "Preempted", how_.drain, now_);
             plan_.update(victim, std::move(next));
         }
