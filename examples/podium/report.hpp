@@ -1,6 +1,6 @@
 #pragma once
 /// The tour as one HTML file: what was promised, what was kept, plots of everything over one time axis, and
-/// of each comparison of two versions over its own.
+/// of each comparison of two versions and each autoscaler over its own.
 ///
 /// A pure function of what was recorded. The file needs nothing else: no scripts, no fonts, no network; it is
 /// well-formed XML but for its first line, and fits light and dark screens and paper.
@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -79,6 +80,25 @@ struct comparison {
     time_point to{};
 };
 
+/// How busy the pods are, and how many there are, at one moment.
+struct load_sample {
+    time_point at{};
+    std::optional<double> percent{};  ///< used of what they request; none: not measured
+    std::uint32_t ready = 0;
+    std::uint32_t wanted = 0;  ///< by the autoscaler
+};
+
+/// What an autoscaler did.
+struct scaling {
+    std::string title{};
+    double target = 0;  ///< percent
+    std::uint32_t least = 0;
+    std::uint32_t most = 0;
+    std::vector<load_sample> samples{};  ///< by time
+    time_point from{};                   ///< what is shown
+    time_point to{};
+};
+
 struct recording {
     std::string title = "podium tour";
     std::string subtitle{};
@@ -87,6 +107,7 @@ struct recording {
     series traffic{};
     std::vector<replica_sample> replicas{};  ///< by time
     std::vector<comparison> comparisons{};
+    std::vector<scaling> scalings{};
 };
 
 /// The whole file. O(size of the recording).
@@ -362,12 +383,7 @@ public:
     /// Both rates with their ranges, and below who got which share of the traffic, over their own time.
     [[nodiscard]] std::string rates(comparison const& of)
     {
-        zoomed_ = true;
-        zero_ = of.from;
-        end_ = of.to;
-        span_ = std::max(seconds(of.to - of.from), 0.001);
-        columns_ = columns(of_.traffic, of.from, of.to, 240);
-
+        zoom(of.from, of.to);
         double least = 100, most = 0;  // what is known at the end, and as much again around it
         if (!of.samples.empty())
             for (auto const& r : {of.samples.back().canary, of.samples.back().stable}) {
@@ -413,6 +429,57 @@ public:
                 }
         }
         return out + end(true);
+    }
+
+    /// How busy the pods were, and below how many there were and were wanted, within the limits.
+    [[nodiscard]] std::string load(scaling const& of)
+    {
+        zoom(of.from, of.to);
+        double busiest = of.target;
+        for (auto const& s : of.samples)
+            busiest = std::max(busiest, s.percent.value_or(0));
+        begin(of.title, "CPU, of what is requested",
+            "<span><i class=\"line v0\"></i>used</span><span><i class=\"line v1\"></i>target: " +
+                number(of.target) + " %</span>",
+            170, false);
+        scale(busiest * 1.1, " %");
+        level("line v1", of.target);
+        std::string d;
+        bool pen_down = false;
+        for (auto const& s : of.samples) {
+            if (s.percent)
+                d += point(pen_down ? 'L' : 'M', x(seconds(s.at - zero_)), y(*s.percent));
+            pen_down = s.percent.has_value();
+        }
+        if (!d.empty())
+            svg_ += "<path class=\"line v0\" d=\"" + d + "h0.1\"/>";
+        auto out = end(false);
+
+        begin("Replicas", "ready",
+            "<span><i class=\"v0\"></i>ready</span><span><i class=\"line v2\"></i>wanted</span><span><i "
+            "class=\"line v1\"></i>from " +
+                std::to_string(of.least) + " to " + std::to_string(of.most) + "</span>",
+            90, false);
+        scale(std::max<double>(of.most, 1), "", 5, true);
+        std::string wanted;
+        for (std::size_t i = 0; i < of.samples.size();) {
+            auto const& first = of.samples[i];
+            auto next = i + 1;
+            while (next < of.samples.size() && of.samples[next].ready == first.ready &&
+                of.samples[next].wanted == first.wanted)
+                ++next;
+            auto const at = x(seconds(first.at - zero_));
+            auto const to = x(seconds((next < of.samples.size() ? of.samples[next].at : of.to) - zero_));
+            if (first.ready > 0)
+                svg_ += rect("block v0", at, y(first.ready), to - at, base() - y(first.ready));
+            wanted += point(wanted.empty() ? 'M' : 'L', at, y(first.wanted)) + "H" + number(to);
+            i = next;
+        }
+        level("line v1", of.least);
+        level("line v1", of.most);
+        if (!wanted.empty())
+            svg_ += "<path class=\"line v2\" d=\"" + wanted + "\"/>";
+        return out + end(false);
     }
 
 private:
@@ -531,6 +598,23 @@ private:
         while (!s.empty() && s.back() == ' ')
             s.pop_back();
         return s;
+    }
+
+    /// From here on plots show this time alone.
+    void zoom(time_point from, time_point to)
+    {
+        zoomed_ = true;
+        zero_ = from;
+        end_ = to;
+        span_ = std::max(seconds(to - from), 0.001);
+        columns_ = columns(of_.traffic, from, to, 240);
+    }
+
+    /// A line from left to right.
+    void level(char const* how, double value)
+    {
+        svg_ += "<path class=\"" + std::string(how) + " level\" d=\"" + point('M', left, y(value)) + "H" +
+            number(width - right) + "\"/>";
     }
 
     void tick(double at, std::string const& label)
@@ -680,7 +764,7 @@ i.v0{background:var(--v0)}i.v1{background:var(--v1)}i.v2{background:var(--v2)}i.
 .v0{fill:var(--v0)}.v1{fill:var(--v1)}.v2{fill:var(--v2)}.v3{fill:var(--v3)}.v4{fill:var(--v4)}.v5{fill:var(--v5)}.v6{fill:var(--v6)}.v7{fill:var(--v7)}
 svg .line.v0{stroke:var(--v0)}svg .line.v1{stroke:var(--v1)}svg .line.v2{stroke:var(--v2)}svg .line.v3{stroke:var(--v3)}
 svg .line.v4{stroke:var(--v4)}svg .line.v5{stroke:var(--v5)}svg .line.v6{stroke:var(--v6)}svg .line.v7{stroke:var(--v7)}
-.range{opacity:.2}.mark{stroke:var(--ink);stroke-dasharray:4 3;fill:none}text.said{fill:var(--ink);font-weight:600}
+.level{stroke-dasharray:4 4;opacity:.8}.range{opacity:.2}.mark{stroke:var(--ink);stroke-dasharray:4 3;fill:none}text.said{fill:var(--ink);font-weight:600}
 .scenes{overflow-x:auto}table{border-collapse:collapse;width:100%;min-width:640px}
 th{font-size:13px;font-weight:600;color:var(--soft);text-align:left}
 th,td{padding:11px 14px;border-bottom:1px solid var(--rule);vertical-align:top}tbody tr:last-child td{border-bottom:0}
@@ -745,6 +829,12 @@ inline std::string html(recording const& of)
         out += "<h2>The comparisons</h2>\n";
         for (auto const& c : of.comparisons)
             out += plots.rates(c);
+    }
+
+    if (!of.scalings.empty()) {
+        out += "<h2>The autoscaler</h2>\n";
+        for (auto const& c : of.scalings)
+            out += plots.load(c);
     }
 
     if (!of.scenes.empty()) {

@@ -1,8 +1,11 @@
 // The tour's ledger, load and report.
 #include "../../examples/podium/report.hpp"
 
+#include "../../examples/podium/figures.hpp"
 #include "../../examples/podium/ledger.hpp"
 #include "../../examples/podium/load.hpp"
+
+#include <podium/observe/exposition.hpp>
 
 #include <boost/asio/io_context.hpp>
 #include <chrono>
@@ -275,6 +278,39 @@ TEST_CASE("report: whatever is written in a recording stays text")
     CHECK(page.find('\x01') == page.npos);
 }
 
+TEST_CASE(
+    "report: an autoscaler has its own time, with what is used, the target, the replicas and the limits")
+{
+    auto r = small();
+    tour::scaling c;
+    c.title = "Deployment/web";
+    c.target = 60;
+    c.least = 2;
+    c.most = 5;
+    c.from = zero;
+    c.to = zero + 10s;
+    for (int i = 0; i < 10; ++i)
+        c.samples.push_back({zero + i * 1s, i == 3 ? std::nullopt : std::optional<double>(i < 6 ? 80 : 53),
+            i < 7 ? 2U : 3U, i < 6 ? 2U : 3U});
+    r.scalings = {c, {}};
+    auto const page = tour::html(r);
+    CHECK(malformed(page) == "");
+    auto const at = page.find("The autoscaler");
+    REQUIRE(at != page.npos);
+    auto const part = page.substr(at, page.find("<figure>", page.find("Replicas", at)) - at);
+    for (std::string const words : {"Deployment/web", "target: 60 %", "from 2 to 5", "wanted"})
+        CHECK_MESSAGE(part.find(words) != part.npos, words);
+    auto const many = [&](std::string_view what) {
+        std::size_t n = 0;
+        for (auto i = part.find(what); i != part.npos; i = part.find(what, i + 1))
+            ++n;
+        return n;
+    };
+    CHECK(many(" level\"") == 3);              // the target, the least and the most
+    CHECK(many("class=\"block v0\"") == 3);    // a change of what is wanted ends one, too
+    CHECK(many("class=\"line v0\" d=") == 1);  // with a gap where nothing was measured
+}
+
 TEST_CASE("report: a comparison has its own time, with the rates, their ranges, the verdict and who got what")
 {
     auto r = small();
@@ -407,6 +443,35 @@ TEST_CASE("report: a long recording gives a page of bounded size, and every fail
     CHECK(page.size() < 400'000);
     CHECK(malformed(page) == "");
     CHECK(page.find("class=\"bad\"") != page.npos);
+}
+
+TEST_CASE("figures: what an exposition writes is read back, and a line that is none is named")
+{
+    podium::observe::exposition out;
+    out.counter("orders_total", "Orders", {{"shop", "a \"b\" \\ c\nd"}, {"code", "2xx"}}, 41);
+    out.counter("orders_total", "Orders", {{"shop", "other"}, {"code", "2xx"}}, 1);
+    podium::observe::histogram<3> h{.bounds = {0.1, 0.2, 0.4}};
+    for (double const v : {0.05, 0.15, 0.15, 0.15, 0.3, 9.0})
+        h.observe(v);
+    out.histogram("wait_seconds", "Waits", {{"shop", "other"}}, h);
+    auto const page = tour::figures_page::read(out.text());
+    REQUIRE(page);
+    CHECK(page->sum("orders_total") == 42);
+    CHECK(page->sum("orders_total", {{"shop", "a \"b\" \\ c\nd"}}) == 41);
+    CHECK(page->sum("orders_total", {{"shop", "nobody"}}) == 0);
+    CHECK(page->sum("orders") == 0);
+    CHECK(page->sum("wait_seconds_count") == 6);
+    auto const median = page->quantile(0.5, "wait_seconds", {});
+    REQUIRE(median);
+    CHECK(*median == doctest::Approx(0.1 + 0.1 * 2 / 3));
+    CHECK(*page->quantile(1, "wait_seconds", {}) == 0.4);  // all that is known of what is above
+    CHECK_FALSE(page->quantile(0.5, "orders_total", {}));
+
+    for (std::string const wrong : {"a", "a{", "a{b=\"c\"", "a{b=\"c", "a{b} 1", "a x", " 1", "a{b=\"\\"}) {
+        auto const none = tour::figures_page::read("# HELP a\na 1\n" + wrong);
+        REQUIRE_FALSE_MESSAGE(none, wrong);
+        CHECK(none.error().path == "line 3");
+    }
 }
 
 TEST_CASE("report: numbers are for people")
