@@ -6,6 +6,7 @@
 ///                       stores it once; the body is its text
 ///     GET  /orders      what the db has
 ///     GET  /slow?ms=N   answers after N milliseconds
+///     GET  /search?ms=N answers after N milliseconds of CPU time, which it uses
 ///     GET  /version, /healthz, /readyz
 ///     POST /control?fault=F   none; unready: /readyz says 503; orders: POST /order answers 500; burn: takes
 ///                       all CPU it gets; hang: answers nothing any more, not even SIGTERM; crash: exits with
@@ -18,8 +19,10 @@
 
 #include "serve.hpp"
 
+#include <ctime>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <unistd.h>
 
 namespace {
@@ -153,13 +156,16 @@ private:
                 : reply(http::status::bad_request,
                       "fault must be none, unready, orders, burn, hang or crash\n");
         ++served_;
-        response out = reply(http::status::not_found, "there is /, /order, /orders, /slow and /version\n");
+        response out =
+            reply(http::status::not_found, "there is /, /order, /orders, /search, /slow and /version\n");
         if (where == "/")
             out = reply(http::status::ok, about(), "application/json");
         else if (where == "/version")
             out = reply(http::status::ok, settings_.version + '\n');
         else if (where == "/slow")
             out = co_await slow(query(asked, "ms"));
+        else if (where == "/search")
+            out = search(query(asked, "ms"));
         else if (where == "/orders")
             out = co_await from_db(request(http::verb::get, "/orders", 11));
         else if (where == "/order" && asked.method() == http::verb::post)
@@ -183,13 +189,38 @@ private:
             '\n';
     }
 
-    asio::awaitable<response> slow(std::string_view ms)
+    /// A number of milliseconds, at most `most`; none: it is something else.
+    static std::optional<unsigned> milliseconds(std::string_view text, unsigned most)
     {
         unsigned n = 0;
-        auto const [end, problem] = std::from_chars(ms.data(), ms.data() + ms.size(), n);
-        if (problem != std::errc{} || end != ms.data() + ms.size() || n > 600'000)
+        auto const [end, problem] = std::from_chars(text.data(), text.data() + text.size(), n);
+        if (problem != std::errc{} || end != text.data() + text.size() || n > most)
+            return {};
+        return n;
+    }
+
+    /// Uses as much on a busy machine as on an idle one: CPU time is counted, not the time that passes.
+    static response search(std::string_view text)
+    {
+        auto const ms = milliseconds(text, 1000);
+        if (!ms)
+            return reply(http::status::bad_request, "ms must be a number up to 1000\n");
+        auto const used = [] {
+            timespec t{};
+            ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+            return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+        };
+        for (auto const end = used() + std::chrono::milliseconds(*ms); used() < end;) {
+        }
+        return reply(http::status::ok, "found\n");
+    }
+
+    asio::awaitable<response> slow(std::string_view text)
+    {
+        auto const ms = milliseconds(text, 600'000);
+        if (!ms)
             co_return reply(http::status::bad_request, "ms must be a number up to 600000\n");
-        asio::steady_timer timer(io_, std::chrono::milliseconds(n));
+        asio::steady_timer timer(io_, std::chrono::milliseconds(*ms));
         co_await timer.async_wait(as_result);
         co_return reply(http::status::ok, "at last\n");
     }
