@@ -102,6 +102,35 @@ std::string abbreviated(std::string const& words)
     return out;
 }
 
+// As kubectl prints them: "cpu: 80%/60%".
+std::string targets_of(json const& o)
+{
+    std::string out;
+    auto const& status = at(o, {"status", "currentMetrics"});
+    auto const& specs = at(o, {"spec", "metrics"});
+    for (std::size_t i = 0; i < specs.size(); ++i) {
+        auto source = text(at(specs[i], {"type"}), "");
+        if (!source.empty() && source[0] >= 'A' && source[0] <= 'Z')
+            source[0] = static_cast<char>(source[0] + 32);
+        auto const& m = at(specs[i], {source.c_str()});
+        static json const none;
+        auto const& is = at(i < status.size() ? status[i] : none, {source.c_str(), "current"});
+        bool const of_resource = source == "resource" || source == "containerResource";
+        bool const average = at(m, {"target"}).contains("averageValue");
+        auto const shown = [&](char const* field, char const* unit) {
+            auto const& now = at(is, {field});
+            return (now.is_null() ? "<unknown>" : text(now) + unit) + '/' + text(at(m, {"target", field})) +
+                unit;
+        };
+        out += (out.empty() ? "" : ", ") + (of_resource ? text(at(m, {"name"})) + ": " : "");
+        if (average)
+            out += shown("averageValue", "") + (source == "object" || source == "external" ? " (avg)" : "");
+        else
+            out += of_resource ? shown("averageUtilization", "%") : shown("value", "");
+    }
+    return out.empty() ? "<none>" : out;
+}
+
 std::string ports_of(json const& list, char const* field)
 {
     std::string out;
@@ -164,6 +193,8 @@ table_row headings(std::string_view plural, bool wide)
             add({"IMAGES"});
     } else if (plural == "replicasets") {
         add({"DESIRED", "CURRENT", "READY", "AGE"});
+    } else if (plural == "horizontalpodautoscalers") {
+        add({"REFERENCE", "TARGETS", "MINPODS", "MAXPODS", "REPLICAS", "AGE"});
     } else if (plural == "persistentvolumeclaims") {
         add({"STATUS", "CAPACITY", "ACCESS MODES", "AGE"});
     } else if (plural == "poddisruptionbudgets") {
@@ -236,6 +267,11 @@ table_row cells(std::string_view plural, json const& o, bool wide, podium::time_
     } else if (plural == "replicasets") {
         add({number(at(o, {"spec", "replicas"})), number(at(o, {"status", "replicas"})),
             number(at(o, {"status", "readyReplicas"})), born});
+    } else if (plural == "horizontalpodautoscalers") {
+        add({text(at(o, {"spec", "scaleTargetRef", "kind"})) + '/' +
+                text(at(o, {"spec", "scaleTargetRef", "name"})),
+            targets_of(o), text(at(o, {"spec", "minReplicas"}), "<unset>"),
+            number(at(o, {"spec", "maxReplicas"})), number(at(o, {"status", "currentReplicas"})), born});
     } else if (plural == "persistentvolumeclaims") {
         std::string modes;
         for (auto const& m : at(o, {"spec", "accessModes"}))

@@ -1,6 +1,7 @@
 #pragma once
 /// The control plane's controllers: pure reconcilers over the model, and the plane that holds them all.
 #include <podium/controllers/analyses.hpp>
+#include <podium/controllers/autoscalers.hpp>
 #include <podium/controllers/claims.hpp>
 #include <podium/controllers/control_plane.hpp>
 #include <podium/controllers/deployments.hpp>

@@ -32,6 +32,7 @@ struct instant_agent {
         auto next = *pod;
         next.status.phase = model::pod_phase::running;
         next.status.pod_ip = "127.1.0.1";
+        next.status.start_time = model::time{now};
         model::pod_condition ready;
         ready.type = "Ready";
         ready.status = broken ? model::condition_status::false_ : model::condition_status::true_;

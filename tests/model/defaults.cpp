@@ -154,3 +154,28 @@ TEST_CASE("model: a secret's stringData becomes data and wins")
     CHECK(s.data.at("b").value == "kept");
     CHECK(s.string_data.empty());
 }
+
+TEST_CASE("model: an autoscaler goes by 80 % of the cpu, and a behavior with any part gets the rest")
+{
+    model::horizontal_pod_autoscaler a;
+    set_defaults(a);
+    CHECK(a.spec.min_replicas == 1);
+    REQUIRE(a.spec.metrics.size() == 1);
+    CHECK(a.spec.metrics[0].resource->name == "cpu");
+    CHECK(a.spec.metrics[0].resource->target.average_utilization == 80);
+    CHECK_FALSE(a.spec.behavior);
+
+    a.spec.behavior.edit().scale_down.emplace().select_policy = model::scaling_policy_select::disabled;
+    set_defaults(a);
+    auto const& up = *a.spec.behavior->scale_up;
+    auto const& down = *a.spec.behavior->scale_down;
+    CHECK(up.stabilization_window_seconds == 0);
+    CHECK(up.select_policy == model::scaling_policy_select::max);
+    CHECK(up.policies ==
+        std::vector<model::hpa_scaling_policy>{{model::hpa_scaling_policy_type::pods, 4, 15},
+            {model::hpa_scaling_policy_type::percent, 100, 15}});
+    CHECK_FALSE(down.stabilization_window_seconds);  // the controller's five minutes
+    CHECK(down.select_policy == model::scaling_policy_select::disabled);
+    CHECK(down.policies ==
+        std::vector<model::hpa_scaling_policy>{{model::hpa_scaling_policy_type::percent, 100, 15}});
+}

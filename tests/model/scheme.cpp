@@ -62,7 +62,7 @@ static_assert(model::SchemeKind<model::pod> && model::SchemeKind<model::router_s
 TEST_CASE("model: kinds are found by the names that programs and people use")
 {
     auto const kinds = model::default_scheme();
-    CHECK(kinds.kinds().size() == 19);
+    CHECK(kinds.kinds().size() == 21);
     struct row {
         std::string typed;
         std::string kind;  ///< empty: none
@@ -70,8 +70,8 @@ TEST_CASE("model: kinds are found by the names that programs and people use")
     for (auto const& r : {row{"po", "Pod"}, row{"pod", "Pod"}, row{"pods", "Pod"}, row{"Pod", "Pod"},
              row{"deploy", "Deployment"}, row{"rs", "ReplicaSet"}, row{"svc", "Service"}, row{"no", "Node"},
              row{"ns", "Namespace"}, row{"cm", "ConfigMap"}, row{"endpointslices", "EndpointSlice"},
-             row{"slices", "EndpointSlice"}, row{"leases", "Lease"}, row{"pdb", "PodDisruptionBudget"},
-             row{"", ""}, row{"fleets", ""}}) {
+             row{"slices", "EndpointSlice"}, row{"hpa", "HorizontalPodAutoscaler"}, row{"leases", "Lease"},
+             row{"pdb", "PodDisruptionBudget"}, row{"", ""}, row{"fleets", ""}}) {
         CAPTURE(r.typed);
         auto const* found = kinds.find(r.typed);
         CHECK((found ? found->kind : "") == r.kind);
@@ -88,7 +88,7 @@ TEST_CASE("model: a kind of one's own joins in one line")
         R"({"apiVersion":"game.example/v1","kind":"Fleet","metadata":{"name":"north"},"spec":{"size":2}})";
     CHECK(kinds.read(*model::parse_json(text)).error().code == errc::unsupported);
     kinds.add<game::fleet>().add<game::fleet>();
-    CHECK(kinds.kinds().size() == 20);
+    CHECK(kinds.kinds().size() == 22);
 
     auto const read = kinds.read(*model::parse_json(text));
     REQUIRE(read);

@@ -40,6 +40,19 @@ json valid(std::string_view kind)
                 "strategy":{"canary":{"stableService":"web","canaryService":"preview","trafficRouting":{"podium":{}},
                     "steps":[{"setWeight":10},{"pause":{"duration":"1m"}},{"setWeight":50},
                         {"analysis":{"templates":[{"templateName":"t"}]}},{"setCanaryScale":{"replicas":2}}]}}}})";
+        if (kind == "HorizontalPodAutoscaler")
+            return R"({"apiVersion":"autoscaling/v2","kind":"HorizontalPodAutoscaler","metadata":{"name":"a"},"spec":{
+                "scaleTargetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"web"},
+                "minReplicas":2,"maxReplicas":10,
+                "metrics":[{"type":"Resource","resource":{"name":"cpu",
+                        "target":{"type":"Utilization","averageUtilization":60}}},
+                    {"type":"Pods","pods":{"metric":{"name":"in_flight"},
+                        "target":{"type":"AverageValue","averageValue":"10"}}},
+                    {"type":"External","external":{"metric":{"name":"queue","selector":{"matchLabels":{"a":"b"}}},
+                        "target":{"type":"Value","value":"30"},
+                        "prometheus":{"address":"http://127.0.0.1:9090","query":"queue_length"}}}],
+                "behavior":{"scaleDown":{"stabilizationWindowSeconds":60,"tolerance":"0.05",
+                    "policies":[{"type":"Pods","value":1,"periodSeconds":60}]}}}})";
         if (kind == "AnalysisTemplate")
             return R"({"apiVersion":"argoproj.io/v1alpha1","kind":"AnalysisTemplate","metadata":{"name":"t"},"spec":{
                 "metrics":[{"name":"a","interval":"5s","provider":{"podium":{"measure":"conversions"}}},
@@ -85,8 +98,9 @@ std::string problems(json const& value)
 
 TEST_CASE("model: what validation starts from is valid")
 {
-    for (std::string_view const kind : {"Pod", "Deployment", "Rollout", "AnalysisTemplate", "Service",
-             "ConfigMap", "Node", "StatefulSet", "PersistentVolumeClaim", "PodDisruptionBudget"})
+    for (std::string_view const kind :
+        {"Pod", "Deployment", "Rollout", "AnalysisTemplate", "Service", "ConfigMap", "Node", "StatefulSet",
+            "PersistentVolumeClaim", "PodDisruptionBudget", "HorizontalPodAutoscaler"})
         CHECK(problems(valid(kind)) == "");
 }
 
@@ -308,6 +322,45 @@ TEST_CASE("model: each broken rule is one error at its field")
                 R"({"blueGreen":{"activeService":"web","previewService":"web"}})",
                 "spec.strategy.blueGreen.previewService: must be another one: it would lead to both colours"},
             row{"Rollout", "/spec/restartAt", R"("now")", "spec.restartAt: unknown field"},
+            row{"HorizontalPodAutoscaler", "/spec/minReplicas", "11",
+                "spec.maxReplicas: must not be less than minReplicas"},
+            row{"HorizontalPodAutoscaler", "/spec/maxReplicas", "0",
+                "spec.maxReplicas: must be at least 1\nspec.maxReplicas: must not be less than minReplicas"},
+            row{"HorizontalPodAutoscaler", "/spec/minReplicas", "0", ""},
+            row{"HorizontalPodAutoscaler", "/spec/scaleTargetRef/apiVersion", R"("v1")",
+                "spec.scaleTargetRef.apiVersion: expected \"GROUP/VERSION\""},
+            row{"HorizontalPodAutoscaler", "/spec/scaleTargetRef/name", R"("")",
+                "spec.scaleTargetRef.name: required"},
+            row{"HorizontalPodAutoscaler", "/spec/metrics/0/resource/target/averageUtilization", "0",
+                "spec.metrics[0].resource.target.averageUtilization: must be more than 0"},
+            row{"HorizontalPodAutoscaler", "/spec/metrics/0/resource/target/averageValue", R"("1")",
+                "spec.metrics[0].resource.target.averageValue: must not be given, it is not the target's "
+                "type"},
+            row{"HorizontalPodAutoscaler", "/spec/metrics/0/resource/target/type", R"("Value")",
+                "spec.metrics[0].resource.target.type: this kind of metric has no such target"},
+            row{"HorizontalPodAutoscaler", "/spec/metrics/0/resource", "",
+                "spec.metrics[0].resource: required"},
+            row{"HorizontalPodAutoscaler", "/spec/metrics/1/pods/target/averageValue", R"("-1")",
+                "spec.metrics[1].pods.target.averageValue: must be more than 0"},
+            row{"HorizontalPodAutoscaler", "/spec/metrics/1/pods/metric/name", R"("a/b")",
+                "spec.metrics[1].pods.metric.name: expected a metric's name"},
+            row{"HorizontalPodAutoscaler", "/spec/metrics/2/type", R"("Object")",
+                "spec.metrics[2].external: must not be given, it is not the metric's type\n"
+                "spec.metrics[2].object: required"},
+            row{"HorizontalPodAutoscaler", "/spec/metrics/2/external/prometheus/address", R"("ftp://x")",
+                "spec.metrics[2].external.prometheus.address: expected http://HOST:PORT"},
+            row{"HorizontalPodAutoscaler", "/spec",
+                R"({"scaleTargetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"web"},"minReplicas":0,"maxReplicas":1})",
+                "spec.metrics: must have an Object or External metric where minReplicas is 0: nothing else "
+                "would wake it"},
+            row{"HorizontalPodAutoscaler", "/spec/behavior/scaleDown/stabilizationWindowSeconds", "3601",
+                "spec.behavior.scaleDown.stabilizationWindowSeconds: must be from 0 to 3600"},
+            row{"HorizontalPodAutoscaler", "/spec/behavior/scaleDown/policies/0/periodSeconds", "1801",
+                "spec.behavior.scaleDown.policies[0].periodSeconds: must be from 1 to 1800"},
+            row{"HorizontalPodAutoscaler", "/spec/behavior/scaleDown/policies/0/value", "0",
+                "spec.behavior.scaleDown.policies[0].value: must be at least 1"},
+            row{"HorizontalPodAutoscaler", "/spec/behavior/scaleDown/tolerance", R"("-0.1")",
+                "spec.behavior.scaleDown.tolerance: must not be negative"},
             row{"AnalysisTemplate", "/spec/metrics/0/provider/podium/alpha", "2",
                 "spec.metrics[0].provider.podium.alpha: must be more than 0 and less than 1"},
             row{"AnalysisTemplate", "/spec/metrics/0/provider/podium/question", R"("better")",
@@ -460,8 +513,9 @@ TEST_SUITE("property")
 {
     TEST_CASE("model: defaults set twice are defaults set once, and what was valid stays valid")
     {
-        for (std::string_view const kind : {"Pod", "Deployment", "Rollout", "AnalysisTemplate", "Service",
-                 "ConfigMap", "Node", "StatefulSet", "PersistentVolumeClaim", "PodDisruptionBudget"}) {
+        for (std::string_view const kind :
+            {"Pod", "Deployment", "Rollout", "AnalysisTemplate", "Service", "ConfigMap", "Node",
+                "StatefulSet", "PersistentVolumeClaim", "PodDisruptionBudget", "HorizontalPodAutoscaler"}) {
             CAPTURE(kind);
             auto const once = kinds().read(valid(kind));
             REQUIRE(once);

@@ -88,6 +88,15 @@ concept Projection =
 constexpr void add(
     tally& t, metric const& m, bool skip_starting, policy const& p, sample const& s, time_point now) noexcept;
 
+/// The same load on `wanted` pods, so that a rollout's surge and gaps do not feed back into the size.
+///
+/// While a rollout replaces pods there are more than were asked for, or fewer, and some of them cannot be
+/// counted yet. All that was measured is taken to rest on `wanted` pods of the mean request; as many of them
+/// as have no number that counts, starting ones among these, are taken to be idle when the rest calls for
+/// more and busy when it calls for fewer. So the answer depends on the load, not on how far the rollout is,
+/// and nothing shrinks for what is not known. Without pods to count, or with `wanted` below one: `t` itself.
+[[nodiscard]] constexpr tally over(tally t, metric const& m, std::int64_t wanted) noexcept;
+
 namespace detail {
 
 template<class P, Projection<P> F>
@@ -211,6 +220,27 @@ constexpr void add(
         break;
     case group::unseen: break;
     }
+}
+
+constexpr tally over(tally t, metric const& m, std::int64_t wanted) noexcept
+{
+    auto const unknown = t.missing + t.unready, all = t.counted + unknown;
+    if (t.counted <= 0 || unknown < 0 || wanted < 1)
+        return t;
+    auto const request = saturating_add(
+        t.requested_milli, saturating_add(t.missing_requested_milli, t.unready_requested_milli));
+    auto const percent = std::max<std::int64_t>(100, m.target_percent);
+    t.missing_fallback_milli =
+        saturating_add(t.missing_fallback_milli, detail::times(t.unready_requested_milli, percent) / 100);
+    t.missing = std::min(unknown, wanted - 1);
+    t.counted = wanted - t.missing;
+    t.unready = 0;
+    t.unready_requested_milli = 0;
+    t.missing_requested_milli = detail::times(request, t.missing) / all;
+    t.requested_milli = detail::times(request, wanted) / all - t.missing_requested_milli;
+    t.members = wanted + t.ignored;
+    t.ready_pods = wanted;
+    return t;
 }
 
 }  // namespace podium::v0::autoscale

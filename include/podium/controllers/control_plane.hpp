@@ -7,6 +7,7 @@
 /// An embedder's own controllers and indices join at the end: `basic_control_plane<types<my_index>,
 /// my_controller>`.
 
+#include <podium/controllers/autoscalers.hpp>
 #include <podium/controllers/claims.hpp>
 #include <podium/controllers/deployments.hpp>
 #include <podium/controllers/disruption_budgets.hpp>
@@ -34,6 +35,7 @@ struct settings {
     duration node_grace = std::chrono::seconds(50);
     duration default_toleration = std::chrono::seconds(300);
     duration keep_events = std::chrono::hours(1);
+    autoscaler_settings autoscaler{};
     std::size_t scheduler_batch = 1024;
     std::size_t max_writes = static_cast<std::size_t>(-1);  ///< the most that the store takes at once
 };
@@ -43,10 +45,10 @@ struct basic_control_plane;
 
 template<class... Index, class... More>
 struct basic_control_plane<reconcile::types<Index...>, More...> {
-    using view = reconcile::view<pods_by_node, draining_pods, placement, Index...>;
-    using plane =
-        reconcile::plane<view, deployments, rollouts, replica_sets, stateful_sets, claims, scheduler,
-            endpoints, drains, disruption_budgets, node_lifecycle, garbage_collector, event_cleaner, More...>;
+    using view = reconcile::view<pods_by_node, draining_pods, placement, autoscaler_targets, Index...>;
+    using plane = reconcile::plane<view, deployments, rollouts, replica_sets, stateful_sets, claims,
+        autoscalers, scheduler, endpoints, drains, disruption_budgets, node_lifecycle, garbage_collector,
+        event_cleaner, More...>;
 
     [[nodiscard]] static plane make(settings const& s, More... more)
     {
@@ -57,6 +59,8 @@ struct basic_control_plane<reconcile::types<Index...>, More...> {
         r.drain = s.drain;
         stateful_sets st;
         st.drain = s.drain;
+        autoscalers a;
+        a.how = s.autoscaler;
         scheduler sched;
         sched.batch = s.scheduler_batch;
         sched.drain = s.drain;
@@ -69,7 +73,7 @@ struct basic_control_plane<reconcile::types<Index...>, More...> {
         g.drain = s.drain;
         event_cleaner e;
         e.keep = s.keep_events;
-        return plane(d, ro, r, st, claims{}, sched, endpoints{}, dr, disruption_budgets{}, n, g, e,
+        return plane(d, ro, r, st, claims{}, a, sched, endpoints{}, dr, disruption_budgets{}, n, g, e,
             std::move(more)..., s.max_writes);
     }
 };
@@ -81,13 +85,15 @@ using control_plane = basic_control_plane<reconcile::types<>>;
 // With these a unit compiles no shipped controller, in whatever plane over the default view it stands.
 #ifdef PODIUM_TEMPLATE
 namespace podium::inline v0::reconcile {
-PODIUM_TEMPLATE class view<controllers::pods_by_node, controllers::draining_pods, controllers::placement>;
+PODIUM_TEMPLATE class view<controllers::pods_by_node, controllers::draining_pods, controllers::placement,
+    controllers::autoscaler_targets>;
 namespace detail {
 #define PODIUM_CONTROLLER(type_name)                                                                         \
     PODIUM_TEMPLATE plan reconcile_one(                                                                      \
         controllers::type_name const&, controllers::control_plane::view const&, key const&, time_point);     \
     PODIUM_TEMPLATE void touch_one(controllers::type_name const&, controllers::control_plane::view const&,   \
         object_transition const&, add_for const&);
+PODIUM_CONTROLLER(autoscalers)
 PODIUM_CONTROLLER(claims)
 PODIUM_CONTROLLER(deployments)
 PODIUM_CONTROLLER(disruption_budgets)

@@ -4,8 +4,8 @@
 /// Constant defaults are the structs' initial values; what is here is the rest. Idempotent. Lists that are
 /// shared with a template stay shared when nothing in them changes.
 ///
-/// Source: pkg/apis/{core,apps}/v1/defaults.go in kubernetes at v1.35. Left alone, since podium
-/// treats the empty value as its own: scheduler name, service account, termination message path.
+/// Source: pkg/apis/{core,apps}/v1 and autoscaling/v2 defaults.go in kubernetes at v1.35. Left alone, since
+/// podium treats the empty value as its own: scheduler name, service account, termination message path.
 
 #include <podium/model/kinds.hpp>
 
@@ -210,6 +210,43 @@ inline void set_defaults(deployment& d)
 inline void set_defaults(rollout& r)
 {
     set_defaults(r.spec.template_.spec);
+}
+
+namespace detail {
+
+inline hpa_scaling_rules with_defaults(
+    std::optional<hpa_scaling_rules> const& given, std::vector<hpa_scaling_policy> policies)
+{
+    auto rules = given.value_or(hpa_scaling_rules{});
+    if (!rules.select_policy)
+        rules.select_policy = scaling_policy_select::max;
+    if (rules.policies.empty())
+        rules.policies = std::move(policies);
+    return rules;
+}
+
+}  // namespace detail
+
+/// A behavior with any part gets the rest of it; without one an autoscaler goes by Kubernetes' older rules.
+inline void set_defaults(horizontal_pod_autoscaler& a)
+{
+    if (a.spec.metrics.empty()) {
+        metric_spec cpu;
+        cpu.resource =
+            resource_metric_source{.name = "cpu", .target = {metric_target_type::utilization, {}, {}, 80}};
+        a.spec.metrics.push_back(std::move(cpu));
+    }
+    if (!a.spec.behavior)
+        return;
+    auto const percent = hpa_scaling_policy{hpa_scaling_policy_type::percent, 100, 15};
+    horizontal_pod_autoscaler_behavior b;
+    b.scale_up =
+        detail::with_defaults(a.spec.behavior->scale_up, {{hpa_scaling_policy_type::pods, 4, 15}, percent});
+    if (!b.scale_up->stabilization_window_seconds)
+        b.scale_up->stabilization_window_seconds = 0;
+    b.scale_down = detail::with_defaults(a.spec.behavior->scale_down, {percent});
+    if (b != *a.spec.behavior)
+        a.spec.behavior = std::move(b);
 }
 
 inline void set_defaults(stateful_set& set)

@@ -7,7 +7,9 @@
 #include <podium/model/deployment.hpp>
 #include <podium/model/endpoint_slice.hpp>
 #include <podium/model/event.hpp>
+#include <podium/model/horizontal_pod_autoscaler.hpp>
 #include <podium/model/lease.hpp>
+#include <podium/model/metric_readings.hpp>
 #include <podium/model/namespace.hpp>
 #include <podium/model/node.hpp>
 #include <podium/model/persistent_volume_claim.hpp>
@@ -26,8 +28,9 @@ namespace podium::inline v0::model {
 template<class... K>
 struct kind_list {};
 
-using shipped_kinds = kind_list<pod, node, deployment, replica_set, service, endpoint_slice, config_map,
-    secret, namespace_, event, lease, router_status, stateful_set, persistent_volume_claim,
-    controller_revision, rollout, analysis_template, analysis_run, pod_disruption_budget>;
+using shipped_kinds =
+    kind_list<pod, node, deployment, replica_set, service, endpoint_slice, config_map, secret, namespace_,
+        event, lease, router_status, stateful_set, persistent_volume_claim, controller_revision, rollout,
+        analysis_template, analysis_run, pod_disruption_budget, horizontal_pod_autoscaler, metric_readings>;
 
 }  // namespace podium::v0::model

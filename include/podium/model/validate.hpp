@@ -4,9 +4,9 @@
 /// `validate` looks at one object after its defaults were set; `validate_update` at what a change must not
 /// touch. Pure, linear in the object but for the sorting that finds duplicates.
 ///
-/// Source: pkg/apis/{core,apps,discovery}/validation in kubernetes at v1.35. Stricter in two places: an
-/// environment variable must not be given twice (Kubernetes warns), and a plain container has no restart
-/// policy of its own.
+/// Source: pkg/apis/{core,apps,autoscaling,discovery}/validation in kubernetes at v1.35. Stricter in two
+/// places: an environment variable must not be given twice (Kubernetes warns), and a plain container has no
+/// restart policy of its own.
 
 #include <podium/core/duration.hpp>
 #include <podium/core/names.hpp>
@@ -1085,6 +1085,166 @@ inline void check_metrics(std::vector<analysis_metric> const& metrics, field con
             detail::check_blue_green(*s.blue_green, r.spec.replicas, strategy["blueGreen"]);
         else
             detail::check_canary(*s.canary, strategy["canary"]);
+    });
+}
+
+namespace detail {
+
+inline void check_reference(cross_version_object_reference const& r, bool grouped, field const& at)
+{
+    at["kind"].check(!r.kind.empty() && r.kind.find_first_of("/%") == r.kind.npos, "expected a kind's name");
+    check_required_name(r.name, names::dns1123_subdomain, at["name"]);
+    auto const slashes = std::ranges::count(r.api_version, '/');
+    at["apiVersion"].check(grouped ? slashes == 1 && !r.api_version.starts_with('/') : slashes <= 1,
+        "expected \"GROUP/VERSION\"");
+}
+
+inline void check_identifier(metric_identifier const& m, field const& at)
+{
+    at["name"].check(
+        !m.name.empty() && m.name.find_first_of("/%") == m.name.npos && m.name != "." && m.name != "..",
+        "expected a metric's name");
+    field const selector = at["selector"];
+    if (m.selector)
+        check_selector(*m.selector, selector);
+}
+
+/// Exactly the one of the three that `type` says, and it is positive.
+inline void check_target(
+    metric_target const& t, std::initializer_list<metric_target_type> which, field const& at)
+{
+    auto const type = at["type"];
+    if (std::ranges::find(which, t.type) == which.end())
+        return type.fail("this kind of metric has no such target");
+    struct {
+        metric_target_type type;
+        bool given;
+        bool positive;
+        char const* name;
+    } const all[] = {
+        {metric_target_type::utilization, t.average_utilization.has_value(), t.average_utilization > 0,
+            "averageUtilization"},
+        {metric_target_type::value, t.value.has_value(), t.value && t.value->milli_value() > 0, "value"},
+        {metric_target_type::average_value, t.average_value.has_value(),
+            t.average_value && t.average_value->milli_value() > 0, "averageValue"},
+    };
+    for (auto const& one : all) {
+        if (one.type == t.type)
+            at[one.name].check(one.given && one.positive, one.given ? "must be more than 0" : "required");
+        else
+            at[one.name].check(!one.given, "must not be given, it is not the target's type");
+    }
+}
+
+inline void check_metric(metric_spec const& m, field const& at)
+{
+    using type = metric_target_type;
+    struct {
+        metric_source_type type;
+        bool given;
+        char const* name;
+    } const all[] = {{metric_source_type::resource, m.resource.has_value(), "resource"},
+        {metric_source_type::container_resource, m.container_resource.has_value(), "containerResource"},
+        {metric_source_type::pods, m.pods.has_value(), "pods"},
+        {metric_source_type::object, m.object.has_value(), "object"},
+        {metric_source_type::external, m.external.has_value(), "external"}};
+    for (auto const& one : all)
+        at[one.name].check(one.given == (one.type == m.type),
+            one.given ? "must not be given, it is not the metric's type" : "required");
+    field const resource = at["resource"];
+    if (m.resource) {
+        resource["name"].check(names::qualified_name(m.resource->name));
+        check_target(m.resource->target, {type::utilization, type::average_value}, resource["target"]);
+    }
+    field const inner = at["containerResource"];
+    if (m.container_resource) {
+        inner["name"].check(names::qualified_name(m.container_resource->name));
+        check_required_name(m.container_resource->container, names::dns1123_label, inner["container"]);
+        check_target(m.container_resource->target, {type::utilization, type::average_value}, inner["target"]);
+    }
+    field const pods = at["pods"];
+    if (m.pods) {
+        check_identifier(m.pods->metric, pods["metric"]);
+        check_target(m.pods->target, {type::average_value}, pods["target"]);
+    }
+    field const object = at["object"];
+    if (m.object) {
+        check_reference(m.object->described_object, false, object["describedObject"]);
+        check_identifier(m.object->metric, object["metric"]);
+        check_target(m.object->target, {type::value, type::average_value}, object["target"]);
+    }
+    field const external = at["external"];
+    if (m.external) {
+        check_identifier(m.external->metric, external["metric"]);
+        check_target(m.external->target, {type::value, type::average_value}, external["target"]);
+        field const prometheus = external["prometheus"];
+        if (m.external->prometheus) {
+            prometheus["address"].check(
+                m.external->prometheus->address.starts_with("http://"), "expected http://HOST:PORT");
+            prometheus["query"].check(!m.external->prometheus->query.empty(), "required");
+        }
+    }
+}
+
+inline void check_rules(std::optional<hpa_scaling_rules> const& r, field const& at)
+{
+    if (!r)
+        return;
+    if (r->stabilization_window_seconds)
+        at["stabilizationWindowSeconds"].between(*r->stabilization_window_seconds, 0, 3600);
+    field const policies = at["policies"];
+    policies.check(!r->policies.empty(), "required");
+    for (std::size_t i = 0; i < r->policies.size(); ++i) {
+        field const one = policies[i];
+        one["value"].at_least(r->policies[i].value, 1);
+        one["periodSeconds"].between(r->policies[i].period_seconds, 1, 1800);
+    }
+    at["tolerance"].check(!r->tolerance || r->tolerance->sign() >= 0, "must not be negative");
+}
+
+}  // namespace detail
+
+[[nodiscard]] inline field_errors validate(horizontal_pod_autoscaler const& a)
+{
+    return detail::collect([&](detail::field const& at) {
+        detail::check_metadata(a.metadata, true, names::dns1123_subdomain, at);
+        detail::field const spec = at["spec"];
+        detail::check_reference(a.spec.scale_target_ref, true, spec["scaleTargetRef"]);
+        spec["minReplicas"].at_least(a.spec.min_replicas, 0);
+        spec["maxReplicas"].at_least(a.spec.max_replicas, 1);
+        spec["maxReplicas"].check(
+            a.spec.max_replicas >= a.spec.min_replicas, "must not be less than minReplicas");
+        detail::field const metrics = spec["metrics"];
+        bool wakes = false;
+        for (std::size_t i = 0; i < a.spec.metrics.size(); ++i) {
+            detail::check_metric(a.spec.metrics[i], metrics[i]);
+            wakes = wakes || a.spec.metrics[i].type == metric_source_type::object ||
+                a.spec.metrics[i].type == metric_source_type::external;
+        }
+        metrics.check(a.spec.min_replicas != 0 || wakes,
+            "must have an Object or External metric where minReplicas is 0: nothing else would wake it");
+        detail::field const behavior = spec["behavior"];
+        if (a.spec.behavior) {
+            detail::check_rules(a.spec.behavior->scale_up, behavior["scaleUp"]);
+            detail::check_rules(a.spec.behavior->scale_down, behavior["scaleDown"]);
+        }
+    });
+}
+
+[[nodiscard]] inline field_errors validate(metric_readings const& r)
+{
+    return detail::collect([&](detail::field const& at) {
+        detail::check_metadata(r.metadata, true, names::dns1123_subdomain, at);
+        detail::field const metrics = at["metrics"];
+        for (std::size_t i = 0; i < r.metrics.size(); ++i) {
+            detail::field const one = metrics[i];
+            detail::field const pods = one["pods"];
+            for (std::size_t k = 0; k < r.metrics[i].pods.size(); ++k) {
+                detail::field const pod = pods[k];
+                pod["pod"].check(!r.metrics[i].pods[k].pod.empty(), "required");
+                pod["window"].at_least(r.metrics[i].pods[k].window.count(), 0);
+            }
+        }
     });
 }
 
