@@ -145,6 +145,100 @@ TEST_CASE("api: what is wrong is answered with a Status that names the field")
     }
 }
 
+TEST_CASE("api: a pod's log is that of one run of one container, and why there is none is said in "
+          "Kubernetes' words")
+{
+    cluster c;
+    auto const create = [&](std::string const& name, std::string const& inits, std::string const& statuses) {
+        auto pod = model::decode_text<model::pod>(R"({"metadata":{"name":")" + name +
+            R"(","namespace":"default"},"spec":{"nodeName":"n1",)" + inits +
+            R"("containers":[{"name":"a","image":"i"}]},"status":{"containerStatuses":[)" + statuses + "]}}");
+        REQUIRE_MESSAGE(pod, pod.error().text());
+        if (name == "many")
+            pod->spec.containers.edit().push_back({.name = "b", .image = "i"});
+        if (name == "nowhere")
+            pod->spec.node_name.clear();
+        reconcile::plan p;
+        p.create(*pod);
+        REQUIRE(c.store.commit(p.whole()).outcome);
+        c.pull();
+    };
+    auto const status = [](std::string const& state, std::string const& last = "{}",
+                            std::string const& id = "") {
+        return R"({"name":"a","image":"i","ready":false,"restartCount":0,"containerID":")" + id +
+            R"(","state":)" + state + R"(,"lastState":)" + last + "}";
+    };
+    std::string const ended1 = R"({"terminated":{"exitCode":1,"containerID":"a_1"}})";
+    std::string const running = R"({"running":{}})";
+    create("runs", "", status(running, ended1, "a_2"));
+    create("crashed", "", status(R"({"waiting":{"reason":"CrashLoopBackOff"}})", ended1));
+    create("done", "", status(R"({"terminated":{"exitCode":0,"containerID":"a_1"}})"));
+    create("unstarted", "", status(R"({"terminated":{"exitCode":128}})"));
+    create("creating", "", status(R"({"waiting":{"reason":"ContainerCreating"}})"));
+    create("imageless", "", status(R"({"waiting":{"reason":"ImagePullBackOff"}})"));
+    create("unseen", "", "");
+    create("nowhere", "", "");
+    create("many", R"("initContainers":[{"name":"i","image":"i"}],)", status(running, "{}", "a_1"));
+    struct row {
+        std::string target;
+        std::string expected;  // the run's id, or the code and the words
+    };
+    for (auto const& r :
+        {
+            row{"runs/log", "a_2"},
+            row{"runs/log?container=a&previous=true", "a_1"},
+            row{"crashed/log", "a_1"},
+            row{"crashed/log?previous=1", "a_1"},
+            row{"done/log?previous=false", "a_1"},
+            row{"done/log?previous=true", R"(400 previous terminated container "a" in pod "done" not found)"},
+            row{"unstarted/log", R"(400 container "a" in pod "unstarted" is terminated)"},
+            row{"creating/log",
+                R"(400 container "a" in pod "creating" is waiting to start: ContainerCreating)"},
+            row{"imageless/log",
+                R"(400 container "a" in pod "imageless" is waiting to start: trying and failing to pull image)"},
+            row{"unseen/log", R"(400 container "a" in pod "unseen" is not available)"},
+            row{"nowhere/log", ""},
+            row{"many/log",
+                "400 a container name must be specified for pod many, choose one of: [a b] or one of the "
+                "init "
+                "containers: [i]"},
+            row{"many/log?container=a", "a_1"},
+            row{"many/log?container=c", "400 container c is not valid for pod many"},
+            row{"none/log", "404 pods \"none\" not found"},
+            row{"runs/log?tailLines=-1", "422 tailLines: must be greater than or equal to 0"},
+            row{"runs/log?tailLines=1e3", "422 tailLines: expected a whole number"},
+            row{"runs/log?limitBytes=0", "422 limitBytes: must be greater than 0"},
+            row{"runs/log?sinceSeconds=0", "422 sinceSeconds: must be greater than 0"},
+            row{"runs/log?sinceTime=yesterday",
+                "422 sinceTime: expected a time such as 2026-01-31T09:30:00Z"},
+            row{"runs/log?sinceTime=2026-01-31T09:30:00Z&sinceSeconds=1",
+                "422 sinceTime: at most one of `sinceTime` or `sinceSeconds` may be specified"},
+            row{"runs/log?stream=Stderr", "422 stream: only All is supported"},
+        }) {
+        CAPTURE(r.target);
+        auto const a = c.server.handle(
+            c.view, {method::get, "/api/v1/namespaces/default/pods/" + r.target, {}, {}}, c.now);
+        if (auto const* const found = std::get_if<api::logs>(&a)) {
+            CHECK(found->container_id == r.expected);
+            continue;
+        }
+        REQUIRE(std::holds_alternative<api::response>(a));
+        auto const& refused = std::get<api::response>(a);
+        CHECK(std::to_string(refused.code) + ' ' + json::parse(refused.body)["message"].get<std::string>() ==
+            r.expected);
+    }
+    auto const a = c.server.handle(c.view,
+        {method::get,
+            "/api/v1/namespaces/default/pods/runs/"
+            "log?follow=true&timestamps&tailLines=0&limitBytes=9&sinceSeconds=60",
+            {}, {}},
+        c.now);
+    api::logs const all{"n1", "a_2", true, true, c.now - std::chrono::minutes(1), 0, 9};
+    CHECK(std::get<api::logs>(a) == all);
+    CHECK(c.call(method::delete_, "/api/v1/namespaces/default/pods/runs/log").first == 405);
+    CHECK(c.call(method::get, maps + "/a/log").first == 404);
+}
+
 TEST_CASE("api: a service gets an address before anything needs it, and keeps it")
 {
     cluster c;

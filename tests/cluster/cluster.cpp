@@ -16,6 +16,7 @@
 #include <doctest/doctest.h>
 #include <exception>
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <set>
 #include <string>
@@ -92,7 +93,143 @@ struct database {
     }
 };
 
+/// Pods that run a script, and what they print.
+struct printers {
+    world& w;
+
+    void create(std::string const& name, std::string const& script, char const* restarts = "Never") const
+    {
+        json const container = {
+            {"name", "main"}, {"image", "shop/web:1.0"}, {"command", {"/bin/sh", "-c", script}}};
+        w.create("/api/v1/namespaces/default/pods",
+            json{{"metadata", {{"name", name}}},
+                {"spec",
+                    {{"containers", json::array({container})}, {"restartPolicy", restarts},
+                        {"terminationGracePeriodSeconds", 1}}}});
+    }
+    [[nodiscard]] model::pod_status status(std::string const& name) const
+    {
+        auto const pod = w.c.view().get<model::pod>("default", name);  // none: the view has not come so far
+        return pod ? pod->status : model::pod_status{};
+    }
+    [[nodiscard]] bool done(std::string const& name) const
+    {
+        return w.until([&] { return status(name).phase == model::pod_phase::succeeded; });
+    }
+    [[nodiscard]] std::string target(std::string const& name, std::string const& query = {}) const
+    {
+        return "/api/v1/namespaces/default/pods/" + name + "/log?" + query;
+    }
+    [[nodiscard]] api::response log(std::string const& name, std::string const& query = {}) const
+    {
+        return w.call(api::method::get, target(name, query));
+    }
+    [[nodiscard]] bool prints(std::string const& name, std::string const& text) const
+    {
+        return w.until([&] { return log(name).body == text; });
+    }
+};
+
 }  // namespace
+
+TEST_CASE("cluster: what a container printed is there byte for byte, with times, by lines and by bytes")
+{
+    world w;
+    printers const p{w};
+    p.create("one", R"(echo first; printf '\001\377\033[31m\r\n\n'; printf 'no end')");
+    REQUIRE(p.done("one"));
+    CHECK(p.log("one").body == "first\n\001\377\033[31m\r\n\nno end\n");
+    CHECK(p.log("one", "tailLines=2").body == "\nno end\n");
+    CHECK(p.log("one", "tailLines=0").body.empty());
+    CHECK(p.log("one", "limitBytes=3").body == "fir");
+    CHECK(p.log("one", "sinceTime=2200-01-01T00:00:00Z").body.empty());
+    CHECK(p.log("one", "sinceSeconds=86400&tailLines=1").body == "no end\n");
+    auto const stamped = p.log("one", "timestamps=true&tailLines=1").body;
+    REQUIRE(stamped.size() == 38);
+    model::time at;
+    CHECK(model::from_text(stamped.substr(0, 30), at));
+    CHECK(stamped.substr(30) == " no end\n");
+    auto const lines = w.run(w.c.logs("default", "one", "main", {.tail = 1}));
+    REQUIRE(lines);
+    CHECK(*lines == std::vector<runtime::log_line>{{at.at, runtime::log_stream::out, "no end"}});
+    CHECK(w.run(w.c.logs("default", "none")).error().code == errc::not_found);
+    CHECK(w.run(w.c.logs("default", "one", "other")).error().code == errc::invalid);
+    w.stop();
+}
+
+TEST_CASE("cluster: the run before the latest is kept with its log, and no other")
+{
+    world w;
+    printers const p{w};
+    auto const file = w.folder + "/runs";
+    p.create("again",
+        "echo x >> " + file + "; n=$(wc -l < " + file +
+            "); echo run $n; [ $n = 4 ] && exec sleep 1000; exit 1",
+        "Always");
+    REQUIRE(p.prints("again", "run 4\n"));
+    REQUIRE(w.until([&] { return p.log("again", "previous=true").body == "run 3\n"; }));
+    std::size_t kept = 0;
+    for (auto const* const name : {"node-1", "node-2"})
+        kept += w.c.node(name)->runtime().list().size();
+    CHECK(kept == 2);
+    // A log whose node is gone cannot be read.
+    auto const on = w.c.view().get<model::pod>("default", "again")->spec.node_name;
+    w.c.node(on)->silence(true);
+    CHECK(p.log("again").code == 503);
+    w.c.node(on)->silence(false);
+    CHECK(p.log("again").code == 200);
+    w.stop();
+}
+
+TEST_CASE(
+    "cluster: a log is followed as it grows and ends with its container; who reads slowly holds nothing up")
+{
+    world w;
+    printers const p{w};
+    auto const file = w.folder + "/go";
+    p.create("slow", "echo one; while [ ! -e " + file + " ]; do sleep 0.02; done; echo two; printf three");
+    REQUIRE(p.prints("slow", "one\n"));
+    CHECK(p.log("slow", "follow=true").code == 405);  // no one answer
+    net::api_client const client(net::address::unix_socket(w.c.how().socket));
+    std::string seen;
+    auto const followed = w.run(client.watch(p.target("slow", "follow=true"), [&](std::string const& line) {
+        seen += line + '|';
+        if (line == "one")
+            std::ofstream(file) << "go";
+        return true;
+    }));
+    CHECK(followed);
+    CHECK(seen == "one|two|three|");
+
+    // It prints more than is kept and more than a socket takes, to somebody who reads after its end.
+    p.create("flood",
+        "echo begin; i=0; while [ $i -lt 15 ]; do head -c 1000000 /dev/zero | tr '\\0' x | fold -w 999; "
+        "echo; i=$((i+1)); done; echo end");
+    REQUIRE(w.until([&] { return p.log("flood", "limitBytes=5").code == 200; }));
+    auto const read = [&]() -> asio::awaitable<std::size_t> {
+        net::http_request r(http::verb::get, p.target("flood", "follow=true"), 11);
+        auto lines =
+            co_await net::http_lines::open(net::address::unix_socket(w.c.how().socket), std::move(r));
+        REQUIRE(lines);
+        while (p.status("flood").phase != model::pod_phase::succeeded)
+            co_await w.c.changed();
+        std::size_t n = 0;
+        std::string last;
+        for (;; ++n) {
+            auto line = co_await lines->next();
+            REQUIRE(line);
+            if (!*line)
+                break;
+            last = **std::move(line);
+        }
+        CHECK(last == "end");
+        co_return n;
+    };
+    auto const got = w.run(read());
+    CHECK(got > 1000);
+    CHECK(got < 15'000);
+    w.stop();
+}
 
 TEST_CASE("cluster: a deployment's pods run, answer through their service, and are gone after the stop")
 {

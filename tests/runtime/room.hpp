@@ -167,7 +167,7 @@ struct room {
     std::string output(std::string const& id, runtime::log_query query = {})
     {
         std::string text;
-        auto const lines = wait_for(io, runtime->logs(id, query)).value();
+        auto const lines = wait_for(io, runtime::read_logs(*runtime, id, query)).value();
         for (auto const& line : lines)
             text += line.text + '\n';
         return text;

@@ -10,7 +10,7 @@
 /// - Init containers run one after another, sidecars (init containers that are always restarted) stay, then
 ///   all main containers run at once.
 /// - What ends is started again as the restart policy says: at once, then after 10 s, doubling to 5 min,
-///   forgotten when it has run for more than 10 min.
+///   forgotten when it has run for more than 10 min. The instance before the latest is kept with its logs.
 /// - A pod that leaves starts nothing any more. preStop hooks run inside the grace period, all containers but
 ///   the sidecars get SIGTERM at once, sidecars go when those after them have gone, SIGKILL comes at the end.
 ///
@@ -149,6 +149,7 @@ struct container {
     std::optional<refused::part> why{};  ///< of the latest try to make it
     std::uint16_t refusals = 0;          ///< in a row, saturating
     std::uint32_t instance = 0;          ///< number of the latest one; 0: none yet
+    std::uint32_t kept = 0;              ///< an ended one before it whose logs are kept; 0: none
     std::uint32_t spread = 0;            ///< of its first checks, see probe::start
     std::int32_t restarts = 0;
     time_point started_at{};
@@ -281,6 +282,12 @@ struct stepping {
         auto const at = static_cast<std::uint32_t>(i);
         todo.push_back({.pod = 0, .container = at, .instance = s.containers[i].instance, .what = what});
         return todo.back();
+    }
+    /// 0: an earlier agent's, or none, is nothing that could be removed.
+    void remove(std::size_t i, std::uint32_t instance)
+    {
+        if (instance > 0)
+            push(i, verb::remove).instance = instance;
     }
 
     void see(observation const& o)
@@ -467,8 +474,8 @@ struct stepping {
             return wake(due);
         if (c.at == container::stage::ended) {
             ++c.restarts;
-            if (c.instance > 0)  // an earlier agent's is nothing that could be removed
-                push(i, verb::remove);
+            remove(i, c.kept);
+            c.kept = c.instance;
             c.end_before = std::exchange(c.end, {});
         }
         c.at = container::stage::starting;
@@ -566,9 +573,11 @@ struct stepping {
         }
         if (s.why == leaving::deleted && !later && !s.cleared) {
             s.cleared = true;
-            for (std::size_t i = 0; i < s.containers.size(); ++i)
-                if (s.containers[i].at == container::stage::ended && s.containers[i].instance > 0)
-                    push(i, verb::remove);
+            for (std::size_t i = 0; i < s.containers.size(); ++i) {
+                auto const& c = s.containers[i];
+                remove(i, c.kept);
+                remove(i, c.at == container::stage::ended ? c.instance : 0);
+            }
         }
     }
 };

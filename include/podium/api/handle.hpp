@@ -1,10 +1,11 @@
 #pragma once
-/// Kubernetes' REST API as a function: a request and a view go in; an answer, a plan or a watch comes out.
+/// Kubernetes' REST API as a function: a request and a view go in; an answer, a plan, a watch or a log to be
+/// read comes out.
 ///
-/// The shell around it commits the plan and asks `finish` what to answer, or serves the watch with a
-/// `watcher` (`watch.hpp`). It understands get, list, watch, create, update (whole, and its status alone),
-/// merge patch and delete, for every kind of the scheme, eviction of pods, discovery for clients, and Status
-/// errors.
+/// The shell around it commits the plan and asks `finish` what to answer, serves the watch with a
+/// `watcher` (`watch.hpp`), or fetches lines from a node. It understands get, list, watch, create, update
+/// (whole, and its status alone), merge patch and delete, for every kind of the scheme, eviction and logs of
+/// pods, discovery for clients, and Status errors.
 ///
 /// What podium does differently: deleting a pod retires it (out of the balancers first, so that nothing is
 /// lost) unless the grace period is given as 0, and deleting a namespace deletes what is in it in the same
@@ -12,6 +13,7 @@
 ///
 /// Source: Kubernetes v1.35 apiserver: registry/rest, endpoints/handlers.
 
+#include <podium/api/logs.hpp>
 #include <podium/api/path.hpp>
 #include <podium/api/status.hpp>
 #include <podium/controllers/disruption_budgets.hpp>
@@ -66,7 +68,7 @@ struct watch {
     std::optional<reconcile::revision> from{};  ///< none: begin with what there is
 };
 
-using answer = std::variant<response, write, watch>;
+using answer = std::variant<response, write, watch, logs>;
 
 /// Where the addresses of services come from.
 class service_addresses {
@@ -121,8 +123,10 @@ public:
         auto const* const kind = find(*where);
         if (!kind)
             return failure({errc::not_found, "the server could not find the requested resource", {}, {}});
-        bool const evicts = where->subresource == "eviction" && kind->type == &reconcile::kind_of<model::pod>;
-        if (!where->subresource.empty() && where->subresource != "status" && !evicts)
+        bool const is_pod = kind->type == &reconcile::kind_of<model::pod>;
+        bool const evicts = is_pod && where->subresource == "eviction";
+        bool const log = is_pod && where->subresource == "log";
+        if (!where->subresource.empty() && where->subresource != "status" && !evicts && !log)
             return failure({errc::not_found, "there is no such subresource here", {}, {}});
         if (!kind->namespaced && !where->namespace_.empty())
             return failure({errc::not_found, "this kind is not in a namespace", {}, {}});
@@ -130,6 +134,10 @@ public:
             return evict(view, *where, r, now);
         if (evicts)
             return failure({errc::unsupported, "an eviction can only be created", {}, {}});
+        if (log && r.method != method::get)
+            return failure({errc::unsupported, "a log can only be read", {}, {}});
+        if (log)
+            return log_of(view, *kind, *where, now);
         switch (r.method) {
         case method::get: return read(view, *kind, *where);
         case method::post: return create(view, *kind, *where, r, now);
@@ -233,6 +241,20 @@ private:
             out += encoded(o);
         });
         return response{200, out += "]}"};
+    }
+
+    template<class View>
+    static answer log_of(View const& view, model::kind_entry const& kind, path const& where, time_point now)
+    {
+        auto const pod = view.template get<model::pod>(where.namespace_, where.name);
+        if (!pod)
+            return missing(kind, where.name);
+        auto out = logs_of(*pod, where, now);
+        if (out)
+            return *std::move(out);
+        bool const option = !out.error().path.empty();  // it is of the query's, else of the pod's state
+        return failure(out.error(), {option ? "PodLogOptions" : kind.plural, where.name}, option ? 422 : 400,
+            option ? "Invalid" : "BadRequest");
     }
 
     static result<watch> selection(model::kind_entry const& kind, path const& where)

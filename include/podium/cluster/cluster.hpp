@@ -113,8 +113,13 @@ public:
     /// What the API answers. Sees everything that was written before, by whomever. Writes that name no
     /// revision are computed again when they meet another one.
     asio::awaitable<api::response> call(api::request r);
-    /// The same, where a watch is a feed of lines.
+    /// The same, where a watch is a feed of lines, and a log a stream.
     asio::awaitable<net::api_answer> serve(api::request r);
+    /// What a container of a pod printed, oldest first; no name is enough where there is one only.
+    /// `previous`: its run before the latest. Errors: `not_found`, `invalid` in the API's words,
+    /// `unavailable` node.
+    asio::awaitable<result<std::vector<runtime::log_line>>> logs(std::string namespace_, std::string pod,
+        std::string container = {}, runtime::log_query query = {}, bool previous = false);
 
     /// Sees every change after the view shows it; one observer, an empty one ends it.
     void on_change(std::function<void(std::span<reconcile::change const>)> observer)
@@ -163,6 +168,8 @@ private:
     struct task {
         asio::cancellation_signal signal{};
     };
+    /// A log is still to be read.
+    using answered = std::variant<api::response, std::shared_ptr<net::api_feed>, api::logs>;
     struct watching {
         api::watcher what;
         std::shared_ptr<net::api_feed> feed;
@@ -258,7 +265,8 @@ private:
                     (void)store_.commit(p.whole());
             }
     }
-    net::api_answer watch(api::watch what)
+    asio::awaitable<answered> handle(api::request r);
+    answered watch(api::watch what)
     {
         auto const from = what.from;
         if (from && *from > plane_.view().at())
@@ -279,6 +287,49 @@ private:
         feeds_.push_back(feed);
         watches_.push_back({std::move(w), feed});
         return feed;
+    }
+    /// Whether there is such a log, before anything of it is sent.
+    asio::awaitable<result<void>> has_log(api::logs const& what)
+    {
+        if (what.node.empty())
+            co_return result<void>{};
+        auto* const n = node(what.node);
+        if (!n)
+            co_return error{errc::unavailable, "node " + what.node + " does not answer", {}, {}};
+        auto const none = [](std::vector<runtime::log_line>) -> asio::awaitable<bool> { co_return false; };
+        runtime::log_query nothing;
+        nothing.tail = 0;
+        auto found = co_await n->logs(what.container_id, nothing, none);
+        if (!found && found.error().code == errc::not_found)
+            co_return error{
+                errc::not_found, "unable to retrieve container logs for " + what.container_id, {}, {}};
+        co_return found;
+    }
+    /// The log as text. Ends before its time when the node does.
+    asio::awaitable<void> pour(api::logs what, net::http_stream& to)
+    {
+        auto* const n = what.node.empty() ? nullptr : node(what.node);
+        if (!n)
+            co_return;
+        runtime::log_query query;
+        query.tail = static_cast<std::size_t>(what.tail);
+        query.since = what.since;
+        query.follow = what.follow;
+        runtime::log_sink const sink = [&what, &to](
+                                           std::vector<runtime::log_line> lines) -> asio::awaitable<bool> {
+            std::string text;
+            for (auto const& l : lines) {
+                if (what.timestamps)
+                    (text += runtime::timestamp(l.time)) += ' ';
+                (text += l.text) += '\n';
+            }
+            text.resize(std::min<std::uint64_t>(text.size(), what.limit_bytes));
+            what.limit_bytes -= text.size();
+            bool const taken = co_await to.write(text);
+            bool const more = taken && what.limit_bytes > 0;
+            co_return more;
+        };
+        (void)co_await n->logs(what.container_id, query, sink);
     }
 
     /// Workloads first, so that nobody makes pods again; then the pods, each with its drain.
@@ -441,15 +492,63 @@ void basic_local<Indices, Controllers...>::hurry()
 template<class Indices, class... Controllers>
 asio::awaitable<api::response> basic_local<Indices, Controllers...>::call(api::request r)
 {
-    auto answer = co_await serve(std::move(r));
+    auto answer = co_await handle(std::move(r));
     if (auto* const response = std::get_if<api::response>(&answer))
         co_return std::move(*response);
-    std::get<std::shared_ptr<net::api_feed>>(answer)->end();
-    co_return api::failure({errc::unsupported, "a watch is not one answer", {}, {}});
+    auto* const log = std::get_if<api::logs>(&answer);
+    if (!log || log->follow) {
+        if (auto* const feed = std::get_if<std::shared_ptr<net::api_feed>>(&answer))
+            (*feed)->end();
+        co_return api::failure({errc::unsupported, "a watch is not one answer", {}, {}});
+    }
+    struct collected final : net::http_stream {
+        std::string text{};
+        asio::awaitable<bool> write(std::string_view bytes) override
+        {
+            text += bytes;
+            co_return true;
+        }
+    } all;
+    co_await pour(std::move(*log), all);
+    co_return api::response{200, std::move(all.text)};
 }
 
 template<class Indices, class... Controllers>
 asio::awaitable<net::api_answer> basic_local<Indices, Controllers...>::serve(api::request r)
+{
+    auto given = co_await handle(std::move(r));
+    if (auto* const response = std::get_if<api::response>(&given))
+        co_return std::move(*response);
+    if (auto* const feed = std::get_if<std::shared_ptr<net::api_feed>>(&given))
+        co_return std::move(*feed);
+    net::http_answer stream(net::answer(200, {}),
+        [this, what = std::get<api::logs>(given)](net::http_stream& to) { return pour(what, to); });
+    stream.patient = true;  // nothing grows meanwhile
+    co_return stream;
+}
+
+template<class Indices, class... Controllers>
+asio::awaitable<result<std::vector<runtime::log_line>>> basic_local<Indices, Controllers...>::logs(
+    std::string namespace_, std::string pod, std::string container, runtime::log_query query, bool previous)
+{
+    co_await caught_up();
+    auto const of = plane_.view().template get<model::pod>(namespace_, pod);
+    if (!of)
+        co_return error{errc::not_found, "pods \"" + pod + "\" not found", {}, {}};
+    auto const what = api::logs_of(*of, std::move(container), previous);
+    if (!what)
+        co_return what.error();
+    if (what->node.empty())
+        co_return std::vector<runtime::log_line>{};
+    auto* const n = node(what->node);
+    if (!n)
+        co_return error{errc::unavailable, "node " + what->node + " does not answer", {}, {}};
+    query.follow = false;
+    co_return co_await runtime::read_logs(*n, what->container_id, query);
+}
+
+template<class Indices, class... Controllers>
+auto basic_local<Indices, Controllers...>::handle(api::request r) -> asio::awaitable<answered>
 {
     for (int tries = 0;; ++tries) {
         co_await caught_up();
@@ -458,6 +557,12 @@ asio::awaitable<net::api_answer> basic_local<Indices, Controllers...>::serve(api
             co_return std::move(*response);
         if (auto* const what = std::get_if<api::watch>(&answer))
             co_return watch(std::move(*what));
+        if (auto* const what = std::get_if<api::logs>(&answer)) {
+            auto const found = co_await has_log(*what);
+            if (!found)
+                co_return api::failure(found.error(), {"pods", {}});
+            co_return std::move(*what);
+        }
         auto& write = std::get<api::write>(answer);
         if (stopping_)
             co_return api::failure({errc::unavailable, "this cluster is shutting down", {}, {}});

@@ -154,6 +154,15 @@ public:
         c->with.runtime.on_change({});
     }
 
+    /// See ContainerRuntime; `unavailable` while the machine is lost or cut off.
+    asio::awaitable<result<void>> logs(std::string id, runtime::log_query query, runtime::log_sink sink)
+    {
+        auto const c = core_;
+        if (!c->agent || c->silent)
+            co_return error{errc::unavailable, "node " + c->self.name + " does not answer", {}, {}};
+        co_return co_await c->with.runtime.logs(std::move(id), query, std::move(sink));
+    }
+
     [[nodiscard]] std::string const& name() const noexcept { return core_->self.name; }
     [[nodiscard]] Runtime& runtime() const noexcept { return core_->with.runtime; }
     /// Null while the machine is lost.

@@ -71,8 +71,8 @@ private:
     bool ended_ = false;
 };
 
-/// An answer, or what becomes one line by line.
-using api_answer = std::variant<api::response, std::shared_ptr<api_feed>>;
+/// An answer, what becomes one line by line, or a stream that is read only as fast as its client reads it.
+using api_answer = std::variant<api::response, std::shared_ptr<api_feed>, http_answer>;
 using api_handler = std::function<asio::awaitable<api_answer>(api::request)>;
 
 /// Where programs look for podium unless they are told: $XDG_RUNTIME_DIR/podium.sock, else
@@ -138,6 +138,8 @@ private:
         auto given = co_await handler(std::move(request));
         if (auto* const response = std::get_if<api::response>(&given))
             co_return whole(std::move(*response));
+        if (auto* const stream = std::get_if<http_answer>(&given))
+            co_return std::move(*stream);
         co_return http_answer(answer(200, {}, "application/json"),
             [feed = std::get<std::shared_ptr<api_feed>>(given)](
                 http_stream& out) { return pour(feed, out); });

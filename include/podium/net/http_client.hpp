@@ -147,7 +147,7 @@ public:
 
     [[nodiscard]] unsigned status() const { return state_->parser.get().result_int(); }
 
-    /// The next line without its end; nothing when the answer is complete (a last line without an end
+    /// The next line without its '\n'; nothing when the answer is complete (a last line without an end
     /// counts). Waits as long as it takes: cancel through the caller's slot. Not to be called again after an
     /// error.
     [[nodiscard]] asio::awaitable<result<std::optional<std::string>>> next()
@@ -158,8 +158,6 @@ public:
                 std::string line = s.text.substr(0, end);
                 s.text.erase(0, end + 1);
                 s.searched = 0;
-                if (!line.empty() && line.back() == '\r')
-                    line.pop_back();
                 co_return std::optional(std::move(line));
             }
             s.searched = s.text.size();

@@ -50,6 +50,7 @@ public:
 struct http_answer {
     http_response head{};
     std::function<asio::awaitable<void>(http_stream&)> stream{};
+    bool patient = false;  ///< the stream's client may read as slowly as it likes: `write` waits for it
 
     http_answer() = default;
     http_answer(http_response whole) : head(std::move(whole)) {}
@@ -373,7 +374,8 @@ private:
     {
         using namespace asio::experimental::awaitable_operators;
         self.streaming = true;
-        chunks out(self.socket, modern, c.options.write_deadline);
+        chunks out(self.socket, modern,
+            given.patient ? duration(std::chrono::hours(24 * 365)) : c.options.write_deadline);
         if (co_await wire::write(
                 self.socket, head_of(given.head, modern ? length::chunked : length::none, keep)))
             co_return false;

@@ -12,67 +12,24 @@
 #include <podium/core/time.hpp>
 #include <podium/runtime/runtime.hpp>
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <deque>
 #include <fcntl.h>
-#include <fstream>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 namespace podium::inline v0::runtime {
 
-struct log_limits {
-    std::uint64_t file_bytes = 4 * 1024 * 1024;  ///< a file is turned over before it grows beyond this
-    unsigned files = 3;                          ///< kept in all, >= 1
-};
-
-class container_log {
-public:
-    container_log() = default;
-    container_log(std::string path, log_limits limits) : path_(std::move(path)), limits_(limits) {}
-    container_log(container_log const&) = delete;
-    container_log& operator=(container_log const&) = delete;
-    ~container_log() { close(); }
-
-    /// Takes what a stream said; whole lines are written, the rest waits. One write, O(bytes).
-    void append(log_stream stream, std::string_view bytes, time_point now);
-
-    /// Writes what waits for its newline, and closes the file.
-    void finish(time_point now);
-
-    /// The lines that `query` asks for, oldest first. Reads every file that is left.
-    [[nodiscard]] std::vector<log_line> read(log_query const& query) const;
-
-    /// Deletes the files.
-    void erase();
-
-private:
-    static constexpr std::size_t longest_line = 16 * 1024;
-
-    void write(std::string const& text);
-    void close();
-    [[nodiscard]] std::string file(unsigned age) const
-    {
-        return age == 0 ? path_ : path_ + '.' + std::to_string(age);
-    }
-
-    std::string path_{};
-    log_limits limits_{};
-    int fd_ = -1;
-    std::uint64_t size_ = 0;
-    std::array<std::string, 2> waiting_{};
-};
-
-namespace detail {
-
 /// RFC 3339 in UTC with nine digits, always 30 characters: "2026-01-31T12:00:00.000000000Z".
-inline std::string timestamp(time_point t)
+[[nodiscard]] inline std::string timestamp(time_point t)
 {
     auto const day = std::chrono::floor<std::chrono::days>(t);
     std::chrono::year_month_day const date(day);
@@ -85,6 +42,72 @@ inline std::string timestamp(time_point t)
         static_cast<int>(seconds.count() % 60), static_cast<int>((rest - seconds).count()));
     return text;
 }
+
+struct log_limits {
+    std::uint64_t file_bytes = 4 * 1024 * 1024;  ///< a file is turned over before it grows beyond this
+    unsigned files = 3;                          ///< kept in all, >= 1
+};
+
+class container_log {
+public:
+    /// How far somebody has read. Survives the turning over of files; a value, the log knows of none.
+    struct place {
+        std::uint64_t at = 0;                ///< in all the bytes that were ever written
+        time_point since{};                  ///< no older lines
+        std::array<std::string, 2> parts{};  ///< of lines whose end was not read yet
+    };
+
+    container_log() = default;
+    container_log(std::string path, log_limits limits) : path_(std::move(path)), limits_(limits) {}
+    container_log(container_log const&) = delete;
+    container_log& operator=(container_log const&) = delete;
+    ~container_log() { close(); }
+
+    /// Takes what a stream said; whole lines are written, the rest waits. One write, O(bytes).
+    void append(log_stream stream, std::string_view bytes, time_point now);
+
+    /// Writes what waits for its newline, and closes the file.
+    void finish(time_point now);
+
+    /// Where to begin to read what `query` asks for. O(bytes of the tail).
+    [[nodiscard]] place start(log_query const& query) const;
+
+    /// Adds the lines from there on, of at most 64 KiB, and moves `from` behind them; they may be none of
+    /// those that are asked for. False: there is no more now. What was dropped meanwhile is skipped. A line
+    /// of more than 1 MiB comes in pieces of that. O(1) in the size of the log.
+    [[nodiscard]] bool read(place& from, std::vector<log_line>& lines) const;
+
+    /// Deletes the files.
+    void erase();
+
+private:
+    static constexpr std::size_t longest_line = 16 * 1024;
+    static constexpr std::size_t head_size = 40;  ///< before a line's text: time, stream, F or P
+    static constexpr std::size_t piece = 64 * 1024;
+
+    /// What a file holds from there on; empty when it cannot be read.
+    [[nodiscard]] static std::string bytes_of(std::string const& file, std::uint64_t from, std::size_t most);
+    [[nodiscard]] static std::uint64_t size_of(std::string const& file)
+    {
+        struct stat s{};
+        return ::stat(file.c_str(), &s) == 0 ? static_cast<std::uint64_t>(s.st_size) : 0;
+    }
+    void write(std::string const& text);
+    void close();
+    [[nodiscard]] std::string file(unsigned age) const
+    {
+        return age == 0 ? path_ : path_ + '.' + std::to_string(age);
+    }
+
+    std::string path_{};
+    log_limits limits_{};
+    int fd_ = -1;
+    std::uint64_t size_ = 0;
+    std::uint64_t dropped_ = 0;  ///< bytes of the files that are gone
+    std::array<std::string, 2> waiting_{};
+};
+
+namespace detail {
 
 inline std::optional<time_point> parse_timestamp(std::string_view text)
 {
@@ -113,7 +136,7 @@ inline std::optional<time_point> parse_timestamp(std::string_view text)
 inline void container_log::append(log_stream stream, std::string_view bytes, time_point now)
 {
     auto& waiting = waiting_[static_cast<std::size_t>(stream)];
-    auto const head = detail::timestamp(now) + (stream == log_stream::out ? " stdout " : " stderr ");
+    auto const head = timestamp(now) + (stream == log_stream::out ? " stdout " : " stderr ");
     std::string text;
     while (!bytes.empty()) {
         auto const newline = bytes.find('\n');
@@ -149,6 +172,7 @@ inline void container_log::write(std::string const& text)
 {
     if (fd_ >= 0 && size_ + text.size() > limits_.file_bytes && size_ > 0) {
         close();
+        dropped_ += size_of(file(limits_.files - 1));
         for (unsigned age = limits_.files - 1; age > 0; --age)
             (void)std::rename(file(age - 1).c_str(), file(age).c_str());
         (void)::unlink(path_.c_str());  // the only one, when one file is all that is kept
@@ -175,28 +199,92 @@ inline void container_log::close()
     size_ = 0;
 }
 
-inline std::vector<log_line> container_log::read(log_query const& query) const
+inline std::string container_log::bytes_of(std::string const& file, std::uint64_t from, std::size_t most)
 {
-    std::deque<log_line> lines;
-    std::array<std::string, 2> parts;
-    std::string text;
-    for (unsigned age = limits_.files; age-- > 0;) {
-        std::ifstream in(file(age), std::ios::binary);
-        while (std::getline(in, text)) {
-            auto const time = detail::parse_timestamp(std::string_view(text).substr(0, 30));
-            if (!time || text.size() < 40 || *time < query.since)
-                continue;
-            auto const stream = text.compare(31, 6, "stdout") == 0 ? log_stream::out : log_stream::err;
-            auto& part = parts[static_cast<std::size_t>(stream)];
-            part.append(text, 40);
-            if (text[38] == 'P')
-                continue;
-            lines.push_back({*time, stream, std::exchange(part, {})});
-            if (lines.size() > query.tail)
-                lines.pop_front();
+    std::string text(most, '\0');
+    int const fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    auto const n = fd < 0 ? 0 : ::pread(fd, text.data(), most, static_cast<off_t>(from));
+    if (fd >= 0)
+        ::close(fd);
+    text.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+    return text;
+}
+
+inline container_log::place container_log::start(log_query const& query) const
+{
+    place out{.at = dropped_, .since = query.since};
+    if (query.tail == log_query{}.tail)
+        return out;
+    std::uint64_t end = dropped_;  // of the file that is looked at
+    for (unsigned age = 0; age < limits_.files; ++age)
+        end += size_of(file(age));
+    std::size_t lines = 0;  // seen in younger files
+    for (unsigned age = 0; age < limits_.files; ++age) {
+        auto const size = size_of(file(age));
+        for (std::uint64_t look = piece;; look *= 4) {
+            auto const from = look < size ? size - look : 0;
+            auto const text = bytes_of(file(age), from, static_cast<std::size_t>(size - from));
+            auto seen = lines;
+            for (auto after = text.size(); after > 0;) {  // behind a record
+                auto const newline = after < 2 ? text.npos : text.rfind('\n', after - 2);
+                if (newline == text.npos && from > 0)
+                    break;
+                auto const begins = newline == text.npos ? 0 : newline + 1;
+                bool const whole = after - begins > 38 && text[begins + 38] == 'F';
+                if (whole && seen++ == query.tail) {
+                    out.at = end - size + from + after;
+                    return out;
+                }
+                after = begins;
+            }
+            if (from == 0) {
+                lines = seen;
+                break;
+            }
         }
+        end -= size;
     }
-    return {std::make_move_iterator(lines.begin()), std::make_move_iterator(lines.end())};
+    return out;
+}
+
+inline bool container_log::read(place& from, std::vector<log_line>& lines) const
+{
+    std::uint64_t begins = dropped_;
+    for (unsigned age = limits_.files; age-- > 0;) {
+        auto const size = size_of(file(age));
+        if (from.at < begins)
+            from = {.at = begins, .since = from.since};
+        if (from.at >= begins + size) {
+            begins += size;
+            continue;
+        }
+        auto const text = bytes_of(file(age), from.at - begins, piece);
+        if (text.empty())
+            return false;  // no descriptor left, say: another time
+        auto const end = text.rfind('\n');
+        if (end == text.npos) {  // not of our writing
+            from.at = begins + size;
+            return true;
+        }
+        from.at += end + 1;
+        for (std::string_view rest(text.data(), end + 1); !rest.empty();) {
+            auto const record = rest.substr(0, rest.find('\n'));
+            rest.remove_prefix(record.size() + 1);
+            auto const time = detail::parse_timestamp(record.substr(0, 30));
+            if (!time || record.size() < head_size)
+                continue;
+            auto const stream = record.substr(31, 6) == "stdout" ? log_stream::out : log_stream::err;
+            auto& part = from.parts[static_cast<std::size_t>(stream)];
+            part += record.substr(head_size);
+            if (record[38] == 'P' && part.size() < 1024 * 1024)
+                continue;
+            if (*time >= from.since)
+                lines.push_back({*time, stream, std::move(part)});
+            part.clear();
+        }
+        return true;
+    }
+    return false;
 }
 
 inline void container_log::erase()

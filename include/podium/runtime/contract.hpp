@@ -201,7 +201,7 @@ boost::asio::awaitable<std::vector<std::string>> check_contract(R& r, contract_c
         if (auto const deaf = co_await detail::started(r, report, *cases.stubborn, "stubborn");
             !deaf.empty()) {
             for (int i = 0; i < cases.patience; ++i) {
-                auto const said = co_await r.logs(deaf, log_query());
+                auto const said = co_await read_logs(r, deaf);
                 if (!said || !said->empty())
                     break;
                 co_await detail::pass_time(cases);
@@ -229,14 +229,14 @@ boost::asio::awaitable<std::vector<std::string>> check_contract(R& r, contract_c
             !talker.empty()) {
             bool const ended = co_await detail::settled(r, cases, talker, container_state::exited);
             report.check(ended, "`prints` ends by itself");
-            auto const all = co_await r.logs(talker, log_query());
+            auto const all = co_await read_logs(r, talker);
             report.answers_or_lacks(all, {}, "logs of what has exited are there");
             if (all) {
                 std::vector<std::string> texts;
                 for (auto const& line : *all)
                     texts.push_back(line.text);
                 report.check(texts == cases.printed, "logs are what was printed, line by line");
-                auto const last = co_await r.logs(talker, newest);
+                auto const last = co_await read_logs(r, talker, newest);
                 report.check(last && last->size() == std::min<std::size_t>(cases.printed.size(), 1) &&
                         (last->empty() || last->back().text == cases.printed.back()),
                     "tail = 1 is the last line");
@@ -254,7 +254,7 @@ boost::asio::awaitable<std::vector<std::string>> check_contract(R& r, contract_c
     report.answers_or_lacks(
         co_await r.stats(id), errc::not_found, "stats of what is not there are not_found");
     report.answers_or_lacks(
-        co_await r.logs(id, log_query()), errc::not_found, "logs of what is not there are not_found");
+        co_await read_logs(r, id), errc::not_found, "logs of what is not there are not_found");
     report.answers_or_lacks(
         co_await r.exec(id, any), errc::not_found, "exec in what is not there is not_found");
     report.check(r.list().empty(), "what is removed is not listed");

@@ -100,7 +100,7 @@ struct container {
     asio::posix::stream_descriptor err;
     asio::steady_timer kill_timer;  ///< of a stop in progress
     bool killing = false;           ///< kill_timer is set
-    asio::steady_timer moved;       ///< cancelled whenever `status` or `starting` has changed
+    asio::steady_timer moved;       ///< cancelled whenever `status`, `starting` or the log has changed
     std::uint32_t last_execution = 0;
     std::map<std::uint32_t, std::shared_ptr<execution>> executions{};
 
@@ -129,7 +129,7 @@ public:
     boost::asio::awaitable<result<void>> remove(std::string id);
     [[nodiscard]] std::vector<container_status> list() const;
     boost::asio::awaitable<result<container_stats>> stats(std::string id);
-    boost::asio::awaitable<result<std::vector<log_line>>> logs(std::string id, log_query query);
+    boost::asio::awaitable<result<void>> logs(std::string id, log_query query, log_sink sink);
     boost::asio::awaitable<result<exec_result>> exec(std::string id, exec_request request);
     void on_change(std::function<void()> f);
 
@@ -272,11 +272,11 @@ inline process_runtime::~process_runtime()
         if (which->alive()) {
             detail::reap_init(which->init.native_handle());
             which->starting = false;
-            which->status.state = container_state::exited;
             which->status.exit_code = 128 + SIGKILL;
             which->status.signal = SIGKILL;
             which->start_failed = error{errc::cancelled, "the runtime ended", {}, {}};
         }
+        which->status.state = container_state::exited;
         which->init.close(ignored);
         which->out.close(ignored);
         which->err.close(ignored);
@@ -503,6 +503,7 @@ inline boost::asio::awaitable<result<void>> process_runtime::remove(std::string 
     if (which->alive())
         co_return error{errc::conflict, "the container runs", "id", {}};
     which->log.erase();
+    which->status.state = container_state::exited;  // for whoever waits for it to print
     c->containers.erase(at);
     changed(c, *which);
     co_return result<void>();
@@ -528,14 +529,34 @@ inline boost::asio::awaitable<result<container_stats>> process_runtime::stats(st
     co_return *usage;
 }
 
-inline boost::asio::awaitable<result<std::vector<log_line>>> process_runtime::logs(
-    std::string id, log_query query)
+inline boost::asio::awaitable<result<void>> process_runtime::logs(
+    std::string id, log_query query, log_sink sink)
 {
     auto const c = core_;
     auto const found = find(*c, id);
     if (!found)
         co_return found.error();
-    co_return (*found)->log.read(query);
+    auto const which = *found;
+    auto const cancellation = co_await boost::asio::this_coro::cancellation_state;
+    co_await boost::asio::this_coro::throw_if_cancelled(false);
+    auto at = which->log.start(query);
+    while (cancellation.cancelled() == boost::asio::cancellation_type::none) {
+        std::vector<log_line> lines;
+        if (which->log.read(at, lines)) {
+            if (lines.empty()) {
+                co_await boost::asio::post(c->executor, detail::answer);  // others' turn in a long search
+                continue;
+            }
+            bool const more = co_await sink(std::move(lines));
+            if (more)
+                continue;
+            co_return result<void>();
+        }
+        if (!query.follow || which->status.state == container_state::exited)
+            co_return result<void>();
+        co_await which->moved.async_wait(detail::answer);
+    }
+    co_return error{errc::cancelled, "no longer waited for", {}, {}};
 }
 
 inline boost::asio::awaitable<result<exec_result>> process_runtime::exec(std::string id, exec_request request)
@@ -595,8 +616,10 @@ inline boost::asio::awaitable<void> process_runtime::pump(core_ptr c, shared whi
     std::vector<char> buffer(16 * 1024);
     for (;;) {
         auto const [failed, n] = co_await from.async_read_some(boost::asio::buffer(buffer), detail::answer);
-        if (n > 0)
+        if (n > 0) {
             which->log.append(stream, {buffer.data(), n}, clock());
+            which->moved.cancel();
+        }
         if (failed)
             co_return;
     }

@@ -13,6 +13,7 @@
 #include <podium/core/result.hpp>
 #include <podium/core/time.hpp>
 
+#include <algorithm>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
@@ -20,6 +21,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -121,9 +123,14 @@ struct log_line {
 };
 
 struct log_query {
-    std::size_t tail = static_cast<std::size_t>(-1);  ///< at most so many lines, the newest
+    std::size_t tail = static_cast<std::size_t>(-1);  ///< at most so many lines, the newest of what there is
     time_point since{};                               ///< no older lines
+    bool follow = false;  ///< then what is printed from now on, until the container has exited
 };
+
+/// Takes lines, oldest first and at least one at a time; nothing is read while it takes its time. False: it
+/// wants no more.
+using log_sink = std::function<boost::asio::awaitable<bool>(std::vector<log_line>)>;
 
 struct exec_request {
     std::vector<std::string> command{};
@@ -149,25 +156,44 @@ struct exec_result {
 ///   in time even if the caller stops waiting. A container that is not running is left as it is.
 /// - `remove(id)`: forgets it and its logs. A running one is a `conflict`, an unknown one no error.
 /// - `list()`: every container not removed, oldest first, at once.
-/// - `stats(id)`, `logs(id, query)`, `exec(id, request)`: may answer `unsupported`. An exec that outlives its
-///   timeout is killed and answers `deadline`; of a container that does not run, `conflict`.
+/// - `stats(id)`, `logs(id, query, sink)`, `exec(id, request)`: may answer `unsupported`. Logs are there
+/// until
+///   `remove`, and complete once the container is `exited`; who reads them more slowly than they are dropped
+///   misses lines, and holds nothing up. An exec that outlives its timeout is killed and answers `deadline`;
+///   of a container that does not run, `conflict`.
 /// - `on_change(f)`: f() follows every change of `list()`, never from inside a call of the runtime;
 ///   changes in quick succession may share a call. One listener; an empty function ends it.
 ///
 /// Operations on an id that is not there answer `not_found`. Use it from one strand, the one it was made for.
 template<class R>
 concept ContainerRuntime = requires(R& r, R const& c, container_config config, std::string id, duration grace,
-    log_query query, exec_request request, std::function<void()> f) {
+    log_query query, log_sink sink, exec_request request, std::function<void()> f) {
     { r.create(config) } -> std::same_as<boost::asio::awaitable<result<std::string>>>;
     { r.start(id) } -> std::same_as<boost::asio::awaitable<result<void>>>;
     { r.stop(id, grace) } -> std::same_as<boost::asio::awaitable<result<void>>>;
     { r.remove(id) } -> std::same_as<boost::asio::awaitable<result<void>>>;
     { c.list() } -> std::same_as<std::vector<container_status>>;
     { r.stats(id) } -> std::same_as<boost::asio::awaitable<result<container_stats>>>;
-    { r.logs(id, query) } -> std::same_as<boost::asio::awaitable<result<std::vector<log_line>>>>;
+    { r.logs(id, query, sink) } -> std::same_as<boost::asio::awaitable<result<void>>>;
     { r.exec(id, request) } -> std::same_as<boost::asio::awaitable<result<exec_result>>>;
     { r.on_change(f) } -> std::same_as<void>;
 };
+
+/// All that `logs` tells at once; not for a query that follows. Errors: those of `logs`.
+template<class R>
+[[nodiscard]] boost::asio::awaitable<result<std::vector<log_line>>> read_logs(
+    R& runtime, std::string id, log_query query = {})
+{
+    std::vector<log_line> all;
+    log_sink const keep = [&all](std::vector<log_line> some) -> boost::asio::awaitable<bool> {
+        std::ranges::move(some, std::back_inserter(all));
+        co_return true;
+    };
+    auto const done = co_await runtime.logs(std::move(id), query, keep);
+    if (!done)
+        co_return done.error();
+    co_return all;
+}
 
 /// The dull half of a runtime of your own, if you like: the rows of `list()`, the listener, and `unsupported`
 /// for what you leave out. Derive from it and write create, start, stop and remove. No base is required.
@@ -179,10 +205,7 @@ public:
         listener_ = std::make_shared<std::function<void()>>(std::move(f));
     }
     boost::asio::awaitable<result<container_stats>> stats(std::string id) { co_return absent(id); }
-    boost::asio::awaitable<result<std::vector<log_line>>> logs(std::string id, log_query)
-    {
-        co_return absent(id);
-    }
+    boost::asio::awaitable<result<void>> logs(std::string id, log_query, log_sink) { co_return absent(id); }
     boost::asio::awaitable<result<exec_result>> exec(std::string id, exec_request) { co_return absent(id); }
 
 protected:
