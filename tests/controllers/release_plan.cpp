@@ -77,6 +77,16 @@ TEST_CASE("release plan: it warns of what cannot work")
             row{"a time too short for the traffic",
                 routed(R"({"setWeight":50},{"analysis":{"templates":[{"templateName":"t"}]}})"), "",
                 "spec.strategy.canary.steps[1].analysis: t/conversion: its timeLimit is too short"},
+            row{"an analysis beside steps that are over before it knows",
+                R"({"canary":{"stableService":"web","trafficRouting":{"podium":{}},
+                    "steps":[{"setWeight":50},{"pause":{"duration":"30s"}}],"analysis":{"templates":[{"templateName":"open"}]}}})",
+                "", "spec.strategy.canary.analysis: open/conversion: the steps beside it"},
+            row{"anti-affinity between the versions", R"({"blueGreen":{"activeService":"web"}})",
+                R"(,"affinity":{"podAntiAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":[
+                     {"topologyKey":"kubernetes.io/hostname","labelSelector":{"matchLabels":{"app":"web"}}}]}})",
+                "spec.template.spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution["
+                "0]: "
+                "keeps new pods away from old ones: it takes 8 different kubernetes.io/hostname"},
             row{"more pods than there is room for", R"({"blueGreen":{"activeService":"web"}})", "",
                 "spec.strategy: needs 4 pods more than there are, and nodes have room for 3"},
         }) {
@@ -86,7 +96,10 @@ TEST_CASE("release plan: it warns of what cannot work")
             "metrics":[{"name":"conversion","provider":{"podium":{"measure":"conversions","question":"better",
                 "effect":0.05,"expected":0.25}}}]}})");
         REQUIRE(t);
-        std::vector const templates{*t};
+        auto open = *t;
+        open.metadata.name = "open";
+        open.spec.time_limit.clear();
+        std::vector const templates{*t, open};
         controllers::release_circumstances how;
         how.units_per_second = 10;
         how.room_for_pods = 3;
@@ -95,6 +108,89 @@ TEST_CASE("release plan: it warns of what cannot work")
         CHECK(std::ranges::any_of(
             p.warnings, [&](error const& w) { return (w.path + ": " + w.message).starts_with(r.expected); }));
     }
+}
+
+TEST_CASE("release plan: probes that may take longer than progress are told")
+{
+    auto r = rollout_of(R"({"blueGreen":{"activeService":"web"}})");
+    model::probe slow;
+    slow.tcp_socket = model::tcp_socket_action{.port = 80};
+    slow.period_seconds = 10;
+    slow.failure_threshold = 61;
+    r.spec.template_.spec.containers.edit()[0].startup_probe = slow;
+    CHECK(warnings(controllers::plan_of(r))
+            .starts_with("spec.progressDeadlineSeconds: probes give a pod 610 s"));
+    r.spec.progress_deadline_seconds = 610;
+    CHECK(warnings(controllers::plan_of(r)).empty());
+}
+
+TEST_CASE("release plan: room is looked for node by node, by the scheduler's own rules")
+{
+    auto const node = [](std::string const& name, std::string const& cpu) {
+        auto n = model::decode_text<model::node>(R"({"metadata":{"name":")" + name +
+            R"(","labels":{"zone":")" + name + R"("}},"status":{"allocatable":{"cpu":")" + cpu +
+            R"(","memory":"8Gi","pods":"10"}}})");
+        REQUIRE_MESSAGE(n, n.error().text());
+        return *std::move(n);
+    };
+    auto const asks = [](model::rollout r, std::string const& cpu) {
+        r.spec.template_.spec.containers.edit()[0].resources.requests["cpu"] = quantity::parse(cpu).value();
+        return r;
+    };
+    auto const bound = [](std::string const& version, std::string const& to, std::string const& cpu) {
+        auto p = model::decode_text<model::pod>(
+            R"({"metadata":{"name":"p","namespace":"default","labels":{"app":"web","v":")" + version +
+            R"("}},"spec":{"nodeName":")" + to +
+            R"(","containers":[{"name":"c","image":"i","resources":{"requests":{"cpu":")" + cpu +
+            R"("}}}]}})");
+        REQUIRE_MESSAGE(p, p.error().text());
+        return *std::move(p);
+    };
+    auto const told = [](model::rollout const& r, controllers::release_circumstances const& how) {
+        return warnings(controllers::plan_of(r, {}, how));
+    };
+    std::string const blue_green = R"({"blueGreen":{"activeService":"web"}})";
+    std::string const one_more = R"({"canary":{"maxSurge":1,"maxUnavailable":0,"steps":[{"setWeight":25}]}})";
+    controllers::release_circumstances how;
+
+    // 8 pods of a core fit on three nodes of three; eight of two cores do not, though the sum of cores would
+    // do.
+    how.nodes = {node("a", "3"), node("b", "3"), node("c", "3")};
+    CHECK(told(asks(rollout_of(blue_green), "1"), how).empty());
+    how.nodes = {node("a", "5"), node("b", "5"), node("c", "6")};
+    CHECK(told(asks(rollout_of(blue_green), "2"), how) ==
+        "spec.strategy: needs 4 pods more than there are, and nodes have room for 3: 0/3 nodes are "
+        "available: 3 "
+        "Insufficient cpu.\n");
+    how.nodes = {node("a", "5")};
+    CHECK(told(asks(rollout_of(blue_green), "2"), how).starts_with("spec.replicas: the nodes have no room"));
+
+    // What runs already is there once, and others' pods take room too.
+    how.nodes = {node("a", "4"), node("b", "4")};
+    for (int i = 0; i < 4; ++i)
+        how.pods.push_back(bound("1", i < 2 ? "a" : "b", "1"));
+    CHECK(told(asks(rollout_of(blue_green), "1"), how).empty());
+    how.pods.push_back(bound("1", "b", "1"));
+    how.pods.back().metadata.labels["app"] = "other";
+    CHECK(told(asks(rollout_of(blue_green), "1"), how)
+            .starts_with("spec.strategy: needs 4 pods more than there are, and nodes have room for 3"));
+
+    // As many nodes as pods that keep apart, and nothing may be missing: the new one waits for an old one to
+    // go.
+    auto const apart = [](std::string const& keys) {
+        return R"(,"affinity":{"podAntiAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":[
+            {"topologyKey":"zone",)" +
+            keys + R"("labelSelector":{"matchLabels":{"app":"web"}}}]}})";
+    };
+    how.pods.clear();
+    how.nodes = {node("a", "4"), node("b", "4"), node("c", "4"), node("d", "4")};
+    auto const deadlock = told(rollout_of(one_more, apart("")), how);
+    CHECK(deadlock.starts_with("spec.strategy: no node takes one pod more while the old ones stay"));
+    CHECK(deadlock.find("anti-affinity rules") != std::string::npos);
+    CHECK(told(rollout_of(one_more, apart(R"("matchLabelKeys":["rollouts-pod-template-hash"],)")), how)
+            .empty());
+    how.nodes.push_back(node("e", "4"));
+    CHECK(told(rollout_of(one_more, apart("")), how).empty());
 }
 
 TEST_CASE("release plan: what a metric needs is forecast at the traffic there is")

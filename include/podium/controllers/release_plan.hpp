@@ -5,14 +5,22 @@
 /// from the plan but by what goes wrong. What an analysis needs is forecast at the traffic that is given.
 
 #include <podium/controllers/analyses.hpp>
+#include <podium/controllers/placement.hpp>
 #include <podium/controllers/rollouts.hpp>
 #include <podium/model/analysis.hpp>
+#include <podium/model/defaults.hpp>
+#include <podium/model/node.hpp>
+#include <podium/model/pod.hpp>
 #include <podium/model/rollout.hpp>
 #include <podium/rollout/blue_green.hpp>
 #include <podium/rollout/canary.hpp>
 #include <podium/rollout/sample_size.hpp>
+#include <podium/schedule/kubernetes.hpp>
+#include <podium/schedule/scheduler.hpp>
 
 #include <algorithm>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -27,7 +35,9 @@ struct release_circumstances {
     rollout::release::pace pace{};
     double units_per_second = 0;  ///< visitors of both versions; 0: not known
     std::optional<std::int64_t>
-        room_for_pods{};  ///< that nodes have for pods of this template; none: not known
+        room_for_pods{};               ///< that nodes have for pods of this template; none: not known
+    std::vector<model::node> nodes{};  ///< where it will run, to find out; none: not known
+    std::vector<model::pod> pods{};    ///< that are on them, those of the present version too
 };
 
 /// From a moment on.
@@ -144,7 +154,93 @@ private:
         if (c.analysis) {
             model::boxed<model::rollout_analysis> const beside(
                 model::rollout_analysis{c.analysis->templates, c.analysis->args});
-            look_at("spec.strategy.canary.analysis", beside, weight / 100.0);
+            look_at("spec.strategy.canary.analysis", beside, weight / 100.0,
+                time_from(static_cast<std::size_t>(std::max(c.analysis->starting_step.value_or(0), 0))));
+        }
+    }
+    /// How long the steps from this one on take by themselves; none: as long as a person likes.
+    [[nodiscard]] std::optional<duration> time_from(std::size_t step) const
+    {
+        if (out_.needs_person)
+            return std::nullopt;
+        for (auto const& l : out_.lines)
+            if (l.stage == to_string(rollout::canary::stage::stepping) && l.step >= step)
+                return out_.takes - l.at;
+        return duration::zero();
+    }
+    /// A pod of this rollout; `version` is all that tells the two templates apart.
+    [[nodiscard]] model::pod pod_of(std::string version) const
+    {
+        model::pod p;
+        p.metadata.namespace_ = r_.metadata.namespace_;
+        p.metadata.labels = r_.spec.template_.metadata.labels;
+        p.metadata.labels[std::string(rollout_hash_label)] = std::move(version);
+        p.spec = r_.spec.template_.spec;
+        model::merge_label_keys(p);
+        return p;
+    }
+    /// Whether nodes have room for the most pods there are, asked of the scheduler itself. O(pods x nodes).
+    void look_at_room(std::int64_t extra)
+    {
+        using schedule::kubernetes::rules;
+        schedule::scheduler<rules> fleet;
+        for (auto const& n : how_.nodes)
+            fleet.set(n.metadata.name, controllers::schedulable(n));
+        auto const own = schedulable(r_.spec.selector);
+        std::int64_t there = 0;
+        for (auto const& p : how_.pods) {
+            if (!placement::takes_room(p))
+                continue;
+            fleet.bind(p.spec.node_name, controllers::schedulable(p));
+            there += !is_leaving(p) && p.metadata.namespace_ == r_.metadata.namespace_ &&
+                own.matches(p.metadata.labels);
+        }
+        auto const missing = [&](std::string version, std::int64_t count, std::string& why) {
+            auto const pod = controllers::schedulable(pod_of(std::move(version)));
+            auto const got = fleet.place(pod, static_cast<std::size_t>(std::max<std::int64_t>(count, 0)));
+            if (got.refused)
+                why = fleet.summary(*got.refused, pod);
+            return count - static_cast<std::int64_t>(got.nodes.size());
+        };
+        std::string why;
+        // The present version, where it does not run yet; then what is new.
+        if (auto const lacking = r_.spec.replicas - there;
+            lacking > 0 && missing("present", lacking, why) > 0)
+            return warn("spec.replicas", "the nodes have no room for the present version: " + why);
+        auto const left = missing("new", extra, why);
+        if (left <= 0)
+            return;
+        if (left == extra && nothing_may_be_missing())
+            return warn("spec.strategy",
+                "no node takes one pod more while the old ones stay, and they stay until it is available: "
+                "the "
+                "release would wait for itself: " +
+                    why);
+        warn("spec.strategy",
+            "needs " + std::to_string(extra) + " pods more than there are, and nodes have room for " +
+                std::to_string(extra - left) + ": " + why);
+    }
+    [[nodiscard]] bool nothing_may_be_missing() const { return out_.least_available >= r_.spec.replicas; }
+    /// Old pods that keep new ones away: how many places it takes is all that can be said without nodes.
+    void look_at_neighbours(model::pod_spec const& pod, std::int64_t extra)
+    {
+        if (extra <= 0 || !how_.nodes.empty() || !pod.affinity || !pod.affinity->pod_anti_affinity)
+            return;
+        auto const& terms =
+            pod.affinity->pod_anti_affinity->required_during_scheduling_ignored_during_execution;
+        for (std::size_t i = 0; i < terms.size(); ++i) {
+            auto const& t = terms[i];
+            bool const apart =
+                std::ranges::find(t.match_label_keys, rollout_hash_label) != t.match_label_keys.end();
+            if (apart || !schedulable(t.label_selector).matches(r_.spec.template_.metadata.labels))
+                continue;
+            warn("spec.template.spec.affinity.podAntiAffinity."
+                 "requiredDuringSchedulingIgnoredDuringExecution[" +
+                    std::to_string(i) + "]",
+                "keeps new pods away from old ones: it takes " + std::to_string(out_.peak_pods) +
+                    " different " + t.topology_key + ", and with fewer " +
+                    (nothing_may_be_missing() ? "the release waits for itself"
+                                              : "not all of them find a place"));
         }
     }
     void look_at_pods()
@@ -155,6 +251,9 @@ private:
                 "needs " + std::to_string(extra) + " pods more than there are, and nodes have room for " +
                     std::to_string(*how_.room_for_pods));
         auto const& pod = r_.spec.template_.spec;
+        if (!how_.nodes.empty())
+            look_at_room(extra);
+        look_at_neighbours(pod, extra);
         if (auto const budget = start_budget(pod);
             budget > std::chrono::seconds(r_.spec.progress_deadline_seconds))
             warn("spec.progressDeadlineSeconds",
@@ -173,7 +272,8 @@ private:
                         std::string(rollout_hash_label) + "] would keep them apart");
         }
     }
-    void look_at(std::string const& path, model::boxed<model::rollout_analysis> const& asked, double share)
+    void look_at(std::string const& path, model::boxed<model::rollout_analysis> const& asked, double share,
+        std::optional<duration> window = {})
     {
         if (!asked)
             return;
@@ -186,7 +286,7 @@ private:
             }
             for (auto const& m : t->spec.metrics)
                 if (m.provider.podium)
-                    forecast(path, *t, m, share);
+                    forecast(path, *t, m, share, window);
             model::analysis_run_spec run;
             run.args = asked->args;
             run.args.insert(run.args.end(), t->spec.args.begin(), t->spec.args.end());
@@ -205,7 +305,7 @@ private:
         }
     }
     void forecast(std::string const& path, model::analysis_template const& t, model::analysis_metric const& m,
-        double share)
+        double share, std::optional<duration> window)
     {
         auto const name = t.metadata.name + '/' + m.name;
         if (!(share > 0 && share < 1))
@@ -230,6 +330,13 @@ private:
         else if (limit && seen->median->after && *seen->median->after > *limit)
             warn(path,
                 name + ": its timeLimit is too short for this traffic: half of all releases take longer");
+        else if (window && seen->median->after && *seen->median->after > *window)
+            warn(path,
+                name + ": the steps beside it are over before it knows, in half of all releases: they take " +
+                    std::to_string(std::chrono::duration_cast<std::chrono::seconds>(*window).count()) +
+                    " s, and at this traffic it needs " +
+                    std::to_string(std::chrono::ceil<std::chrono::seconds>(*seen->median->after).count()) +
+                    " s");
     }
 
     model::rollout const& r_;
