@@ -78,6 +78,7 @@ public:
     std::uint64_t send(time_point now)
     {
         entries_.push_back({.sent = now});
+        ++open_;
         return entries_.size() - 1;
     }
 
@@ -95,6 +96,8 @@ public:
     }
 
     [[nodiscard]] std::vector<entry> const& entries() const { return entries_; }
+    /// Requests that are not settled yet.
+    [[nodiscard]] std::uint64_t open() const { return open_; }
     [[nodiscard]] std::vector<std::string> const& versions() const { return versions_; }
     [[nodiscard]] std::map<std::string, std::uint64_t> const& reasons() const
     {
@@ -106,6 +109,7 @@ private:
     {
         PODIUM_ASSERT(number < entries_.size() && entries_[number].outcome == outcome::open);
         auto& e = entries_[number];
+        --open_;
         e.outcome = how;
         e.settled = now;
         return e;
@@ -121,6 +125,7 @@ private:
     std::vector<entry> entries_{};
     std::vector<std::string> versions_{""};
     std::map<std::string, std::uint64_t> reasons_{};
+    std::uint64_t open_ = 0;
 };
 
 /// The smallest value that at least `share` of all do not exceed; zero of none. Reorders. O(n).

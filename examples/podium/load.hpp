@@ -63,9 +63,11 @@ public:
     load_generator(asio::any_io_executor on, load_options options)
         : executor_(std::move(on)),
           options_(std::move(options)),
-          ended_(executor_)
+          ended_(executor_),
+          resumed_(executor_)
     {
         ended_.expires_at(asio::steady_timer::time_point::max());
+        resumed_.expires_at(asio::steady_timer::time_point::max());
     }
     load_generator(load_generator const&) = delete;
     load_generator& operator=(load_generator const&) = delete;
@@ -87,6 +89,7 @@ public:
         stopping_ = true;
         for (auto* timer : waiting_)
             timer->cancel();
+        resume();
         while (running_ != 0)
             co_await ended_.async_wait(asio::as_tuple(asio::use_awaitable));
     }
@@ -96,6 +99,15 @@ public:
     {
         options_.per_second = per_second;
         next_due_ = podium::store::clock::now();
+    }
+
+    /// Asks no more until `resume`; what was asked is answered, and connections are kept.
+    void hold() { held_ = true; }
+    void resume()
+    {
+        held_ = false;
+        next_due_ = podium::store::clock::now();
+        resumed_.cancel();
     }
 
     /// Where requests go from the next one on, over connections of their own.
@@ -133,9 +145,13 @@ private:
                 due = claim(due);
                 timer.expires_at(clock::steady(due));
                 co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
-                if (stopping_)
-                    break;
             }
+            while (held_) {
+                co_await resumed_.async_wait(asio::as_tuple(asio::use_awaitable));
+                due = clock::now();
+            }
+            if (stopping_)
+                break;
             if (std::exchange(aimed, aimed_) != aimed_)
                 stream.reset();
             auto const number = ledger_.send(due);
@@ -209,6 +225,7 @@ private:
     asio::any_io_executor executor_;
     load_options options_;
     asio::steady_timer ended_;
+    asio::steady_timer resumed_;
     std::vector<asio::steady_timer*> waiting_{};
     ledger ledger_{};
     time_point next_due_{};
@@ -217,6 +234,7 @@ private:
     std::uint64_t opened_ = 0;
     std::size_t running_ = 0;
     bool stopping_ = false;
+    bool held_ = false;
 };
 
 }  // namespace tour
