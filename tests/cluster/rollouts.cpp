@@ -106,12 +106,7 @@ struct released : world {
     }
     void patch(json const& change)
     {
-        api::request r{.method = api::method::patch,
-            .target = "/apis/argoproj.io/v1alpha1/namespaces/default/rollouts/web",
-            .content_type = "application/merge-patch+json",
-            .body = change.dump()};
-        auto const patched = run(c.call(std::move(r)));
-        REQUIRE_MESSAGE(patched.code == 200, patched.body);
+        world::patch("/apis/argoproj.io/v1alpha1/namespaces/default/rollouts/web", change);
     }
     void release(std::string version, std::string rate)
     {

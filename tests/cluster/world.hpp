@@ -87,6 +87,15 @@ struct world {
             std::rethrow_exception(thrown);
         return *std::move(out);
     }
+    void run(asio::awaitable<void> work)
+    {
+        bool done = false;
+        asio::co_spawn(io, std::move(work), [&](std::exception_ptr e) {
+            CHECK_FALSE(e);
+            done = true;
+        });
+        REQUIRE(until([&] { return done; }));
+    }
     template<class F>
     bool until(F const& is_so)
     {
@@ -99,15 +108,7 @@ struct world {
         }
         return true;
     }
-    void stop()
-    {
-        bool done = false;
-        asio::co_spawn(io, c.stop(20s), [&](std::exception_ptr e) {
-            CHECK_FALSE(e);
-            done = true;
-        });
-        REQUIRE(until([&] { return done; }));
-    }
+    void stop() { run(c.stop(20s)); }
     api::response call(api::method what, std::string target, json const& body = {})
     {
         api::request r{
@@ -118,6 +119,17 @@ struct world {
     {
         auto const made = call(api::method::post, collection, body);
         REQUIRE_MESSAGE(made.code == 201, made.body);
+    }
+    /// What it is now.
+    json patch(std::string target, json const& change)
+    {
+        api::request r{.method = api::method::patch,
+            .target = std::move(target),
+            .content_type = "application/merge-patch+json",
+            .body = change.dump()};
+        auto const patched = run(c.call(std::move(r)));
+        REQUIRE_MESSAGE(patched.code == 200, patched.body);
+        return json::parse(patched.body);
     }
     void web(int replicas)
     {
@@ -147,14 +159,7 @@ struct world {
     }
     void scale(int replicas)
     {
-        auto const patched = [&] {
-            api::request r{.method = api::method::patch,
-                .target = "/apis/apps/v1/namespaces/default/deployments/web",
-                .content_type = "application/merge-patch+json",
-                .body = json{{"spec", {{"replicas", replicas}}}}.dump()};
-            return run(c.call(std::move(r)));
-        }();
-        REQUIRE_MESSAGE(patched.code == 200, patched.body);
+        patch("/apis/apps/v1/namespaces/default/deployments/web", {{"spec", {{"replicas", replicas}}}});
     }
     [[nodiscard]] std::vector<reconcile::handle<model::pod>> pods() const
     {
