@@ -4,6 +4,7 @@
 
 #include <podium/cluster/cluster.hpp>
 #include <podium/cluster/analyses.hpp>
+#include <podium/cluster/metrics.hpp>
 #include <podium/cluster/node.hpp>
 #include <podium/cluster/router.hpp>
 #include <podium/cluster/volumes.hpp>

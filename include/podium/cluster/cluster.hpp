@@ -131,6 +131,7 @@ public:
 
     [[nodiscard]] view_type const& view() const noexcept { return plane_.view(); }
     [[nodiscard]] plane_type& plane() noexcept { return plane_; }
+    [[nodiscard]] plane_type const& plane() const noexcept { return plane_; }
     [[nodiscard]] store_type& store() noexcept { return store_; }
     [[nodiscard]] model::scheme const& kinds() const noexcept { return kinds_; }
     [[nodiscard]] options const& how() const noexcept { return how_; }

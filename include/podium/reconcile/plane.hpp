@@ -98,9 +98,11 @@ namespace podium::inline v0::reconcile {
 
 namespace detail {
 
+using plane_queue = work_queue<work_item, fifo, counted>;
+
 /// Where a controller's dirty keys go.
 struct add_for {
-    work_queue<work_item>& queue;
+    plane_queue& queue;
     std::size_t controller = 0;
     void operator()(key k) const { queue.add({controller, std::move(k)}); }
 };
@@ -192,6 +194,8 @@ public:
 
     [[nodiscard]] View const& view() const noexcept { return view_; }
     [[nodiscard]] plane_stats const& stats() const noexcept { return stats_; }
+    /// The queue of all controllers' keys, as of the last call that was told the time.
+    [[nodiscard]] queue_figures figures() const { return queue_.figures(); }
     template<class Which>
     [[nodiscard]] Which& controller() noexcept
     {
@@ -201,6 +205,7 @@ public:
     /// Takes in changes: whole revisions, in order, each once. Those it has seen already are skipped.
     void absorb(std::span<change const> changes, time_point now)
     {
+        queue_.advance(now);
         auto const seen = view_.at();
         for (auto const& c : changes) {
             if (c.at <= seen)
@@ -215,6 +220,7 @@ public:
     /// Starts over from a snapshot, after history was compacted: what differs counts as changed.
     void resync(state const& s, time_point now)
     {
+        queue_.advance(now);
         for (auto const& c : view_.difference(s.objects, s.at)) {
             notice(c);
             auto const x = view_.apply(c, now);
@@ -475,7 +481,7 @@ private:
     View view_;
     std::tuple<C...> controllers_;
     std::size_t max_writes_;
-    work_queue<work_item> queue_;
+    detail::plane_queue queue_{};
     exponential_limiter<work_item> limiter_;
     std::unordered_map<work_item, revision> gates_;       ///< not before the view shows this
     std::multimap<revision, work_item const*> openings_;  ///< gates in the order in which they open
