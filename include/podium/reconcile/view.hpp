@@ -183,6 +183,20 @@ public:
         return std::ranges::subrange(first, last) |
             std::views::transform([](detail::place const* x) { return x->now.template as<K>(); });
     }
+    /// All of a kind in one namespace whose names begin so. O(log n) and their number.
+    template<Kind K>
+    [[nodiscard]] auto all(std::string_view namespace_, std::string_view prefix) const
+    {
+        auto const* const t = table_of(kind_of<K>);
+        auto const& p = t ? t->all : detail::no_places;
+        auto const first = p.lower_bound(detail::name_ref{namespace_, prefix});
+        auto last = first;
+        while (last != p.end() && (*last)->now.namespace_() == namespace_ &&
+            (*last)->now.name().starts_with(prefix))
+            ++last;
+        return std::ranges::subrange(first, last) |
+            std::views::transform([](detail::place const* x) { return x->now.template as<K>(); });
+    }
     /// The dependents of an owner, told by its uid: a namesake's are not among them.
     template<Kind K>
     [[nodiscard]] auto owned_by(std::string_view uid) const
