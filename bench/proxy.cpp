@@ -6,7 +6,9 @@
 // when the answer is there. All proxies do the same: round robin, connections to backends kept alive,
 // X-Forwarded-For, no log. They take turns in rounds, so that what else the machine does meets all of them.
 // `direct` is the same clients on the backends themselves. `cpu` is processor time of the proxy's process for
-// each request.
+// each request. At the end stands what of podium's goes into counting the request.
+#include "instructions.hpp"
+
 #include <podium/net/proxy.hpp>
 
 #include <algorithm>
@@ -18,6 +20,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
@@ -418,6 +421,40 @@ std::vector<double> ratios(
 
 }  // namespace
 
+// What the proxy counts for each request (see lease::end), beside the whole of one, `cpu_us` of processor
+// time.
+void print_counting(load& l, target const& podium, double cpu_us)
+{
+    constexpr int times = 5'000'000;
+    net::request_counters endpoint;
+    net::version_counters version;
+    std::clock_t const from = std::clock();
+    bench::instructions mine;
+    for (unsigned i = 0; i < times; ++i) {
+        auto const began = clock_type::now();
+        auto const took = clock_type::now() - began + std::chrono::microseconds(i * 37 % 40'000);
+        endpoint.count(200, took);
+        version.count(200, took);
+        asm volatile("" ::"r"(&endpoint), "r"(&version) : "memory");
+    }
+    auto const counting_instructions = mine.read();
+    auto const ns = static_cast<double>(std::clock() - from) / CLOCKS_PER_SEC * 1e9 / times;
+    std::printf("counting is %.0f ns of a request's %.0f: %.2f %%\n", ns, cpu_us * 1e3, ns / cpu_us / 10);
+
+    bench::instructions const theirs(podium.process);
+    auto const before = theirs.read();
+    auto const m = l.run(podium.port, 64, 50'000, std::chrono::seconds(4));
+    auto const after = theirs.read();
+    if (!counting_instructions || !before || !after) {
+        std::printf("in instructions: not permitted here\n");
+        return;
+    }
+    auto const few = static_cast<double>(*counting_instructions) / times;
+    auto const all = static_cast<double>(*after - *before) / static_cast<double>(m.requests);
+    std::printf(
+        "and %.0f of its %.0f instructions outside of the kernel: %.2f %%\n", few, all, few / all * 100);
+}
+
 int main(int count, char** arguments)
 {
     if (count > 2 && std::string(arguments[1]) == "--serve")
@@ -497,6 +534,10 @@ int main(int count, char** arguments)
         print("rate", ratios(all, &target::per_second, true));
         print("p99", ratios(all, &target::p99, false));
         print("processor time", ratios(all, &target::cpu_us, false));
+        if (bytes == 128)
+            for (auto const& t : all)
+                if (t.name == "podium")
+                    print_counting(l, t, median(t.cpu_us));
         std::fflush(stdout);
     }
     l.answer_with(128);
