@@ -75,6 +75,14 @@ struct world {
         b.metadata.name = "web";
         b.status = {.disruptions_allowed = 1, .current_healthy = 3, .desired_healthy = 2, .expected_pods = 3};
         p.create(b);
+        model::horizontal_pod_autoscaler a;
+        a.metadata.namespace_ = "default";
+        a.metadata.name = "web";
+        a.spec.scale_target_ref = {"apps/v1", "Deployment", "web"};
+        a.spec.min_replicas = 2;
+        a.status.desired_replicas = 5;
+        a.status.conditions.push_back({.type = "ScalingLimited", .status = model::condition_status::unknown});
+        p.create(a);
         model::event e;
         e.metadata.namespace_ = "default";
         e.metadata.name = "web-1.1";
@@ -138,6 +146,12 @@ TEST_CASE("metrics: objects, under the names that kube-state-metrics gives them"
              "kube_deployment_status_replicas_available{namespace=\"default\",deployment=\"web\"} 2",
              "kube_poddisruptionbudget_status_pod_disruptions_allowed{namespace=\"default\","
              "poddisruptionbudget=\"web\"} 1",
+             "kube_horizontalpodautoscaler_spec_min_replicas{namespace=\"default\","
+             "horizontalpodautoscaler=\"web\"} 2",
+             "kube_horizontalpodautoscaler_status_desired_replicas{namespace=\"default\","
+             "horizontalpodautoscaler=\"web\"} 5",
+             "kube_horizontalpodautoscaler_status_condition{namespace=\"default\","
+             "horizontalpodautoscaler=\"web\",condition=\"ScalingLimited\",status=\"unknown\"} 1",
              "kube_pod_created" + pod + "} 1.5",
              "kube_pod_status_phase" + pod + ",phase=\"Running\"} 1",
              "kube_pod_status_phase" + pod + ",phase=\"Pending\"} 0",

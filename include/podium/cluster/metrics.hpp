@@ -378,6 +378,30 @@ inline void expose_object(observe::exposition& out, reconcile::handle<model::pod
         b.status.observed_generation);
 }
 
+inline void expose_object(
+    observe::exposition& out, reconcile::handle<model::horizontal_pod_autoscaler> const& h)
+{
+    auto const& a = *h;
+    about scaler(out, {{"namespace", a.metadata.namespace_}, {"horizontalpodautoscaler", a.metadata.name}});
+    scaler.gauge("kube_horizontalpodautoscaler_info", "Whose size an autoscaler decides", 1,
+        {{"scaletargetref_kind", a.spec.scale_target_ref.kind},
+            {"scaletargetref_name", a.spec.scale_target_ref.name}});
+    scaler.gauge("kube_horizontalpodautoscaler_spec_min_replicas", "The fewest that it may ask for",
+        a.spec.min_replicas);
+    scaler.gauge("kube_horizontalpodautoscaler_spec_max_replicas", "The most that it may ask for",
+        a.spec.max_replicas);
+    scaler.gauge(
+        "kube_horizontalpodautoscaler_status_current_replicas", "How many it saw", a.status.current_replicas);
+    scaler.gauge("kube_horizontalpodautoscaler_status_desired_replicas", "How many it wants",
+        a.status.desired_replicas);
+    scaler.gauge("kube_horizontalpodautoscaler_metadata_generation", "The generation that is wanted",
+        a.metadata.generation);
+    scaler.time("podium_horizontalpodautoscaler_last_scale_time",
+        "When it last changed a size, in seconds since 1970", a.status.last_scale_time);
+    scaler.conditions(
+        "kube_horizontalpodautoscaler_status_condition", "How an autoscaler is", a.status.conditions);
+}
+
 template<class K, class View>
 void expose_all(observe::exposition& out, View const& view)
 {
@@ -437,6 +461,7 @@ void expose_objects(observe::exposition& out, View const& view)
     detail::expose_all<model::analysis_run>(out, view);
     detail::expose_all<model::stateful_set>(out, view);
     detail::expose_all<model::replica_set>(out, view);
+    detail::expose_all<model::horizontal_pod_autoscaler>(out, view);
     detail::expose_all<model::pod_disruption_budget>(out, view);
     detail::expose_all<model::service>(out, view);
     detail::expose_all<model::persistent_volume_claim>(out, view);
