@@ -7,6 +7,7 @@
 #include <podium/net/http_plain.hpp>
 #include <podium/net/http_server.hpp>
 #include <podium/net/http_wire.hpp>
+#include <podium/net/metric_source.hpp>
 #include <podium/net/prober.hpp>
 #include <podium/net/proxy.hpp>
 #include <podium/net/router.hpp>

@@ -7,8 +7,8 @@
 /// are pods that the run owns; commands and calls have deadlines. What is under way is remembered here alone:
 /// a run that is interrupted begins anew.
 
-#include <podium/api/path.hpp>
 #include <podium/cluster/router.hpp>
+#include <podium/cluster/url.hpp>
 #include <podium/controllers/analyses.hpp>
 #include <podium/controllers/pods.hpp>
 #include <podium/model/analysis.hpp>
@@ -16,6 +16,7 @@
 #include <podium/model/pod.hpp>
 #include <podium/net/command.hpp>
 #include <podium/net/http_client.hpp>
+#include <podium/net/metric_source.hpp>
 #include <podium/reconcile/store.hpp>
 #include <podium/store/clock.hpp>
 #include <podium/store/drive.hpp>
@@ -24,7 +25,6 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -43,54 +43,6 @@
 #include <vector>
 
 namespace podium::inline v0::cluster {
-
-/// The number at a path such as "{$.data.rates[0]}" of a JSON text; true is 1. Errors: `invalid`.
-[[nodiscard]] inline result<double> number_at(std::string_view body, std::string_view path)
-{
-    auto const parsed = model::parse_json(body);
-    if (!parsed)
-        return error(parsed.error()).inside("answer");
-    error const lost{errc::invalid, "the answer has nothing at " + std::string(path), {}, {}};
-    auto const* at = &*parsed;
-    if (path.starts_with('{') && path.ends_with('}'))
-        path = path.substr(1, path.size() - 2);
-    if (path.starts_with('$'))
-        path.remove_prefix(1);
-    while (!path.empty()) {
-        bool const is_index = path.front() == '[';
-        if (!is_index && path.front() != '.')
-            return lost;
-        path.remove_prefix(1);
-        auto const end = std::min(path.find_first_of(is_index ? "]" : ".["), path.size());
-        auto const step = path.substr(0, end);
-        if (is_index) {
-            std::size_t i = 0;
-            if (std::from_chars(step.data(), step.data() + step.size(), i).ec != std::errc{} ||
-                !at->is_array() || i >= at->size())
-                return lost;
-            at = &(*at)[i];
-            path.remove_prefix(std::min(end + 1, path.size()));
-        } else {
-            auto const it = at->is_object() ? at->find(std::string(step)) : at->end();
-            if (!at->is_object() || it == at->end())
-                return lost;
-            at = &*it;
-            path.remove_prefix(end);
-        }
-    }
-    if (at->is_boolean())
-        return at->template get<bool>() ? 1.0 : 0.0;
-    if (at->is_number())
-        return at->template get<double>();
-    if (at->is_string()) {  // as Prometheus writes numbers, "NaN" among them
-        auto const& text = at->template get_ref<std::string const&>();
-        double value = 0;
-        auto const [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-        if (failed == std::errc{} && end == text.data() + text.size())
-            return value;
-    }
-    return error{errc::invalid, "the answer has no number at " + std::string(path), {}, {}};
-}
 
 /// One of these carries out all runs of a cluster. View and store must outlive it, and it must outlive `run`.
 template<class View, reconcile::Store S>
@@ -436,13 +388,12 @@ private:
         }
         model::web_metric call;
         if (provider.prometheus) {
-            call.url = provider.prometheus->address +
-                "/api/v1/query?query=" + api::percent_encoded(provider.prometheus->query);
+            call.url = provider.prometheus->address + net::prometheus_path(provider.prometheus->query);
             call.json_path = "{$.data.result[0].value[1]}";
         } else {
             call = *provider.web;
         }
-        auto const where = address_of(call.url, run->metadata.namespace_);
+        auto const where = url_address(view_, call.url, run->metadata.namespace_);
         if (!where)
             co_return where.error();
         net::http_request request(boost::beast::http::string_to_verb(call.method), where->second, 11);
@@ -460,38 +411,7 @@ private:
             co_return good ? 1.0 : 0.0;
         if (!good)
             co_return error{errc::unavailable, "answered " + std::to_string(answer->result_int()), {}, {}};
-        co_return number_at(answer->body(), call.json_path);
-    }
-    /// Host and port, and the rest. A host that is a service of this namespace, or "service.namespace", is
-    /// that.
-    result<std::pair<net::address, std::string>> address_of(
-        std::string_view url, std::string const& namespace_) const
-    {
-        constexpr std::string_view scheme = "http://";
-        error const wrong{errc::invalid, "expected http://HOST[:PORT][/PATH]", "url", {}};
-        if (!url.starts_with(scheme))
-            return wrong;
-        url.remove_prefix(scheme.size());
-        auto const slash = std::min(url.find('/'), url.size());
-        auto host = std::string(url.substr(0, slash));
-        std::uint16_t port = 80;
-        if (auto const colon = host.rfind(':'); colon != host.npos && host.find(']', colon) == host.npos) {
-            auto const* const end = host.data() + host.size();
-            auto const [stop, failed] = std::from_chars(host.data() + colon + 1, end, port);
-            if (failed != std::errc{} || stop != end)
-                return wrong;
-            host.resize(colon);
-        }
-        if (host.size() > 2 && host.front() == '[' && host.back() == ']')
-            host = host.substr(1, host.size() - 2);
-        auto const dot = host.find('.');
-        auto service = view_.template get<model::service>(namespace_, host);
-        if (!service && dot != host.npos)
-            service = view_.template get<model::service>(host.substr(dot + 1), host.substr(0, dot));
-        if (service)
-            host = service->spec.cluster_ip;
-        auto path = std::string(url.substr(slash));
-        return std::pair{net::address::tcp(std::move(host), port), path.empty() ? "/" : std::move(path)};
+        co_return net::number_at(answer->body(), call.json_path);
     }
 
     // -- Jobs --------------------------------------------------------------------------------------
