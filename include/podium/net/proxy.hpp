@@ -88,13 +88,16 @@ struct proxy_options {
         std::chrono::seconds(60);                      ///< for the header, then for each piece of the body
     duration backend_idle = std::chrono::seconds(30);  ///< an unused connection to an endpoint is closed
     duration reuse_unsafe =
-        std::chrono::seconds(1);    ///< a request that must not be repeated uses none idle for longer
-    duration wait_for_endpoint{0};  ///< before 503, when there is none
+        std::chrono::seconds(1);     ///< a request that must not be repeated uses none idle for longer
+    duration wait_for_endpoint{0};   ///< before 503, when there is none; see `proxy::hold`
+    std::size_t max_waiting = 1000;  ///< of one service; more are answered at once
     duration retry_after = std::chrono::seconds(1);  ///< what the 503 tells the client
     duration sweep_period = std::chrono::milliseconds(20);
     /// Called when an endpoint that takes nothing new has nothing in flight any more; not from within
     /// `apply`.
     std::function<void(std::string_view service, std::string_view id)> drained{};
+    /// Called when a request begins to wait for an endpoint and none did before.
+    std::function<void(std::string_view service)> waiting{};
 };
 
 /// A Router over sockets.
@@ -114,6 +117,10 @@ public:
 
     /// See Router. In force when it returns; O(endpoints log endpoints).
     [[nodiscard]] result<void> apply(std::string_view name, traffic::endpoint_set const& set);
+
+    /// How long its requests may wait for an endpoint when there is none: one that sleeps at size zero is
+    /// woken by them. `not_found`.
+    result<void> hold(std::string_view name, duration most);
 
     /// Counts and acknowledged generations of the open services.
     [[nodiscard]] router_status status() const;
@@ -299,7 +306,8 @@ struct proxy::listener {
     std::size_t connections = 0;
     double repeats = 10;  ///< how many requests may be sent again now
     bool closed = false;
-    std::vector<asio::steady_timer*> waiting{};  ///< requests without an endpoint
+    duration patience;                           ///< of requests without an endpoint
+    std::vector<asio::steady_timer*> waiting{};  ///< those
 
     void close()
     {
@@ -1097,9 +1105,9 @@ struct proxy::http_session {
     /// An endpoint as soon as there is one, within the time allowed.
     asio::awaitable<std::optional<traffic::ticket>> wait_for_endpoint()
     {
-        if (home.options.wait_for_endpoint <= duration::zero())
+        if (service.patience <= duration::zero() || service.waiting.size() >= home.options.max_waiting)
             co_return std::nullopt;
-        auto const until = clock::now() + home.options.wait_for_endpoint;
+        auto const until = clock::now() + service.patience;
         asio::steady_timer timer(home.executor);
         struct queued {
             std::vector<asio::steady_timer*>& queue;
@@ -1112,6 +1120,8 @@ struct proxy::http_session {
             queued& operator=(queued const&) = delete;
             ~queued() { std::erase(queue, self); }
         } const in_queue(service.waiting, &timer);
+        if (service.waiting.size() == 1 && home.options.waiting)
+            home.options.waiting(service.name);
         while (!service.closed && !home.stopping && clock::now() < until) {
             timer.expires_at(until);
             co_await timer.async_wait(as_result);
@@ -1236,7 +1246,8 @@ inline proxy::listener::listener(core& c, proxy_service const& s)
       name(s.name),
       speaks(s.speaks),
       acceptor(c.executor),
-      pool(s.balancer)
+      pool(s.balancer),
+      patience(c.options.wait_for_endpoint)
 {
 }
 
@@ -1374,6 +1385,15 @@ inline result<void> proxy::apply(std::string_view name, traffic::endpoint_set co
     return applied;
 }
 
+inline result<void> proxy::hold(std::string_view name, duration most)
+{
+    auto const at = core_->services.find(name);
+    if (at == core_->services.end())
+        return error{errc::not_found, "no such service is open: " + std::string(name), "service"};
+    at->second->patience = most;
+    return {};
+}
+
 inline router_status proxy::status() const
 {
     router_status out;
@@ -1384,6 +1404,7 @@ inline router_status proxy::status() const
             s.endpoints.push_back({e.id, e.version, e.in_flight, e.rule, l->slots[e.slot].counters,
                 e.ejected_until.has_value()});
         s.versions = l->versions;
+        s.waiting = static_cast<std::uint32_t>(l->waiting.size());
         s.refused = l->refused;
         s.bad_requests = l->bad_requests;
         s.copies_dropped = l->copies_dropped;

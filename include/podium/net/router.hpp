@@ -86,6 +86,7 @@ struct service_status {
     std::uint64_t generation = 0;  ///< in force: nothing new goes to what it left out
     std::vector<endpoint_status> endpoints{};
     std::map<std::string, version_counters, std::less<>> versions{};  ///< also of endpoints that are gone
+    std::uint32_t waiting = 0;                                        ///< for an endpoint, now
     std::uint64_t refused = 0;                                        ///< answered 503: no endpoint
     std::uint64_t bad_requests = 0;                                   ///< answered 4xx by the router itself
     std::uint64_t copies_dropped = 0;      ///< not mirrored: too many at once, too large, or nowhere to go
