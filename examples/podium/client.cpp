@@ -1,4 +1,4 @@
-// The subcommands that speak to a podium that is up: apply, get, delete, rollout.
+// The subcommands that speak to a podium that is up: apply, get, delete, rollout, top.
 #include "columns.hpp"
 #include "commands.hpp"
 #include "session.hpp"
@@ -595,6 +595,97 @@ asio::awaitable<int> do_rollout(session const& s)
     co_return done ? 0 : failed(done.error());
 }
 
+// -- top ---------------------------------------------------------------------------------------------
+
+constexpr char const top_usage[] = R"(usage: podium top pods|nodes [OPTION...]
+
+Shows the cpu and memory that pods or nodes used when it was last measured.
+
+  -n NAMESPACE     (default)
+  -A               of all namespaces
+  --socket PATH    of the podium that is up
+)";
+
+podium::quantity amount(json const& o, char const* resource)
+{
+    auto const text = o.contains(resource) && o[resource].is_string() ? o[resource].get<std::string>() : "0";
+    return podium::quantity::parse(text).value_or(podium::quantity{});
+}
+// "250m", "12Mi", as kubectl top prints them.
+std::string cores(json const& usage)
+{
+    return std::to_string(amount(usage, "cpu").milli_value()) + 'm';
+}
+std::string mebibytes(json const& usage)
+{
+    return std::to_string(amount(usage, "memory").value() / (1024 * 1024)) + "Mi";
+}
+std::string share(podium::quantity const& used, podium::quantity const& of)
+{
+    return of.milli_value() <= 0 ? "<unknown>"
+                                 : std::to_string(used.milli_value() * 100 / of.milli_value()) + '%';
+}
+
+asio::awaitable<int> do_top(session const& s)
+{
+    auto const& words = s.args.words;
+    auto const* const kind = words.size() == 1 ? s.kinds.find(words[0]) : nullptr;
+    bool const of_pods = kind && kind->plural == "pods";
+    if (!of_pods && !(kind && kind->plural == "nodes"))
+        co_return failed({errc::invalid, "expected pods or nodes", {}, {}}, 2);
+    bool const everywhere = s.args.has("-A");
+    std::string const root = "/apis/metrics.k8s.io/v1beta1/";
+    auto const list = co_await s.ask(request(root +
+        (!of_pods            ? "nodes"
+                : everywhere ? "pods"
+                             : "namespaces/" + api::percent_encoded(s.namespace_) + "/pods")));
+    if (!list)
+        co_return failed(list.error());
+    std::vector<table_row> rows;
+    if (of_pods) {
+        rows.push_back({"NAME", "CPU(cores)", "MEMORY(bytes)"});
+        if (everywhere)
+            rows[0].insert(rows[0].begin(), "NAMESPACE");
+        for (auto const& pod : (*list)["items"]) {
+            podium::quantity cpu, memory;
+            for (auto const& c : pod["containers"]) {
+                (void)cpu.add(amount(c["usage"], "cpu"));
+                (void)memory.add(amount(c["usage"], "memory"));
+            }
+            json const sum{{"cpu", to_string(cpu)}, {"memory", to_string(memory)}};
+            table_row r{pod["metadata"]["name"].get<std::string>(), cores(sum), mebibytes(sum)};
+            if (everywhere)
+                r.insert(r.begin(), pod["metadata"]["namespace"].get<std::string>());
+            rows.push_back(std::move(r));
+        }
+    } else {
+        rows.push_back({"NAME", "CPU(cores)", "CPU%", "MEMORY(bytes)", "MEMORY%"});
+        auto const nodes = co_await s.ask(request("/api/v1/nodes"));
+        if (!nodes)
+            co_return failed(nodes.error());
+        for (auto const& m : (*list)["items"]) {
+            json has = json::object();
+            for (auto const& n : (*nodes)["items"])
+                if (n["metadata"]["name"] == m["metadata"]["name"])
+                    has = n.value(json::json_pointer("/status/allocatable"), json::object());
+            auto const& usage = m["usage"];
+            rows.push_back({m["metadata"]["name"].get<std::string>(), cores(usage),
+                share(amount(usage, "cpu"), amount(has, "cpu")), mebibytes(usage),
+                share(amount(usage, "memory"), amount(has, "memory"))});
+        }
+    }
+    if (rows.size() == 1) {
+        std::cerr << "nothing was measured yet\n";
+        co_return 0;
+    }
+    for (auto& r : rows)
+        for (auto& cell : r)
+            cell = harmless(cell);
+    std::vector<std::size_t> widths;
+    std::cout << set_table(rows, widths) << std::flush;
+    co_return 0;
+}
+
 }  // namespace
 
 int apply(std::vector<std::string> const& args)
@@ -618,4 +709,9 @@ int rollout(std::vector<std::string> const& args)
 {
     return command(args, rollout_usage, do_rollout,
         {{"--help -h"}, {"-n --namespace", true}, {"--to-revision", true}, {"--full"}, {"--socket", true}});
+}
+int top(std::vector<std::string> const& args)
+{
+    return command(args, top_usage, do_top,
+        {{"--help -h"}, {"-n --namespace", true}, {"-A --all-namespaces"}, {"--socket", true}});
 }

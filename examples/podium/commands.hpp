@@ -11,6 +11,7 @@ int apply(std::vector<std::string> const& args);
 int get(std::vector<std::string> const& args);
 int delete_(std::vector<std::string> const& args);
 int rollout(std::vector<std::string> const& args);
+int top(std::vector<std::string> const& args);
 int plan(std::vector<std::string> const& args);
 int run_pipeline(std::vector<std::string> const& args);
 int play_tour(std::vector<std::string> const& args);

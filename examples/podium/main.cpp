@@ -23,6 +23,7 @@ Runs services from Kubernetes manifests as plain processes of this machine.
   apply -f PATH...                bring objects to what manifests say
   get KIND [NAME] [-w]            show objects, and watch them
   delete KIND NAME | -f PATH      take objects away; pods finish their requests first
+  top pods|nodes                  the cpu and memory that they use
   plan -f PATH...                 what releasing these rollouts will do, step for step, before it starts
   rollout VERB KIND/NAME          follow a rollout, go back, promote, abort, pause, ...
   pipeline run|watch FILE         build, test, publish, deploy and verify; back by itself when it must be
@@ -56,7 +57,7 @@ int main(int argc, char** argv)
         std::string_view name;
         int (*run)(std::vector<std::string> const&);
     } const commands[] = {{"up", up}, {"apply", apply}, {"get", get}, {"delete", delete_},
-        {"rollout", rollout}, {"plan", plan}, {"pipeline", run_pipeline}, {"tour", play_tour}};
+        {"rollout", rollout}, {"top", top}, {"plan", plan}, {"pipeline", run_pipeline}, {"tour", play_tour}};
     for (auto const& c : commands)
         if (c.name == command)
             return c.run(args);

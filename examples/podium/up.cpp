@@ -47,6 +47,8 @@ Ctrl-C drains all pods and leaves nothing behind; a second one does not wait.
   --data DIR       where volumes are kept, a folder for each claim; they outlive podium (podium-data)
   --state DIR      where logs are kept; without it they are deleted at the end
   --grace SECONDS  how long pods may take to end after Ctrl-C (30)
+  --autoscale-period SECONDS
+                   how often usage is measured and autoscalers decide (15)
 )";
 
 // The manifests on disk, and what of them is in the cluster.
@@ -246,7 +248,8 @@ int up(std::vector<std::string> const& args)
 {
     auto const parsed = parse(args,
         {{"--help -h"}, {"-f --filename", true}, {"-n --namespace", true}, {"--images", true},
-            {"--nodes", true}, {"--data", true}, {"--socket", true}, {"--state", true}, {"--grace", true}});
+            {"--nodes", true}, {"--data", true}, {"--socket", true}, {"--state", true}, {"--grace", true},
+            {"--autoscale-period", true}});
     if (!parsed)
         return failed(parsed.error(), 2);
     if (parsed->has("--help"))
@@ -262,6 +265,10 @@ int up(std::vector<std::string> const& args)
     auto const grace = std::strtol(grace_text.c_str(), &end, 10);
     if (grace_text.empty() || *end != '\0' || grace < 0 || grace > 86400)
         return failed({errc::invalid, "--grace: expected seconds, at most 86400", {}, {}}, 2);
+    auto const period_text = parsed->value("--autoscale-period", "15");
+    auto const period = std::strtod(period_text.c_str(), &end);
+    if (period_text.empty() || *end != '\0' || !(period >= 0.1) || !(period <= 3600))
+        return failed({errc::invalid, "--autoscale-period: expected seconds, from 0.1 to 3600", {}, {}}, 2);
     if (auto const files = manifest_files(parsed->values("-f")); !files)
         return failed(files.error());
 
@@ -270,6 +277,7 @@ int up(std::vector<std::string> const& args)
     how.data_dir = parsed->value("--data", "podium-data");
     how.state_dir = parsed->value("--state");
     how.socket = parsed->value("--socket", net::default_socket());
+    how.autoscaling.period = std::chrono::milliseconds(static_cast<long>(period * 1000));
     how.nodes.clear();
     for (long i = 1; i <= nodes; ++i)
         how.nodes.push_back({.name = "node-" + std::to_string(i)});

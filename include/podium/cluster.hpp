@@ -4,7 +4,10 @@
 
 #include <podium/cluster/cluster.hpp>
 #include <podium/cluster/analyses.hpp>
+#include <podium/cluster/autoscaling.hpp>
 #include <podium/cluster/metrics.hpp>
 #include <podium/cluster/node.hpp>
 #include <podium/cluster/router.hpp>
+#include <podium/cluster/url.hpp>
+#include <podium/cluster/usage.hpp>
 #include <podium/cluster/volumes.hpp>

@@ -273,6 +273,76 @@ TEST_CASE("cluster: scaling down and up under requests loses none")
     w.stop();
 }
 
+TEST_CASE("cluster: a service grows while a process of it burns, and shrinks when it rests")
+{
+    world w(1, {}, {}, 200ms);
+    w.web(1);
+    REQUIRE(w.until([&] { return w.ready() == 1; }));
+    auto const resource = [](char const* target) {
+        return json{{"type", "Resource"},
+            {"resource",
+                {{"name", "cpu"}, {"target", {{"type", "AverageValue"}, {"averageValue", target}}}}}};
+    };
+    w.create("/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers",
+        json{{"metadata", {{"name", "web"}}},
+            {"spec",
+                {{"scaleTargetRef", {{"apiVersion", "apps/v1"}, {"kind", "Deployment"}, {"name", "web"}}},
+                    {"maxReplicas", 3}, {"metrics", json::array({resource("50m")})},
+                    {"behavior", {{"scaleDown", {{"stabilizationWindowSeconds", 0}}}}}}}});
+    auto const size = [&] { return w.c.view().get<model::deployment>("default", "web")->spec.replicas; };
+    auto const hpa = [&] { return w.c.view().get<model::horizontal_pod_autoscaler>("default", "web"); };
+    auto const burning = w.c.view().all<model::pod>("default").front()->status.pod_ip;
+    auto const order = [&](char const* fault) {
+        net::http_request r(http::verb::post, std::string("/control?fault=") + fault, 11);
+        auto const got = w.run(net::http_call(net::address::tcp(burning, 8080), std::move(r)));
+        REQUIRE(got);
+        REQUIRE(got->result_int() / 100 == 2);
+    };
+    REQUIRE(w.until([&] { return hpa() && !hpa()->status.current_metrics.empty(); }));
+    CHECK(size() == 1);
+    order("burn");
+    REQUIRE(w.until([&] { return size() == 3 && w.ready() == 3; }));
+    auto const told = w.call(api::method::get, "/apis/metrics.k8s.io/v1beta1/namespaces/default/pods");
+    CHECK(told.code == 200);
+    CHECK(json::parse(told.body)["items"].size() >= 1);
+    CHECK(w.c.usage()->nodes().at("node-1").cpu_nano_cores > 0);
+    CHECK(w.call(api::method::get, "/apis/metrics.k8s.io/v1beta1/nodes/node-1").code == 200);
+    CHECK(w.call(api::method::get, "/apis/metrics.k8s.io/v1beta1/nodes/none").code == 404);
+    order("none");
+    REQUIRE(w.until([&] { return size() == 1; }));
+    w.stop();
+}
+
+TEST_CASE("cluster: a service that sleeps at size zero is woken by its first request, which is answered")
+{
+    world w(1, {}, {}, 200ms);
+    w.web(1);
+    w.create("/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers",
+        json{{"metadata", {{"name", "web"}}},
+            {"spec",
+                {{"scaleTargetRef", {{"apiVersion", "apps/v1"}, {"kind", "Deployment"}, {"name", "web"}}},
+                    {"minReplicas", 0}, {"maxReplicas", 2},
+                    {"metrics",
+                        {{{"type", "Object"},
+                            {"object",
+                                {{"describedObject",
+                                     {{"apiVersion", "v1"}, {"kind", "Service"}, {"name", "web"}}},
+                                    {"metric", {{"name", "in_flight"}}},
+                                    {"target", {{"type", "AverageValue"}, {"averageValue", "10"}}}}}}}},
+                    {"behavior", {{"scaleDown", {{"stabilizationWindowSeconds", 0}}}}}}}});
+    for (int i = 0; i < 2; ++i) {
+        REQUIRE(w.until([&] {
+            return w.c.view().get<model::deployment>("default", "web")->spec.replicas == 0 &&
+                w.pods().empty();
+        }));
+        auto const got = w.run(net::http_call(
+            w.service(), net::http_request(http::verb::get, "/version", 11), {.deadline = 1min}));
+        REQUIRE_MESSAGE(got, got.error().text());
+        CHECK(got->result_int() == 200);
+    }
+    w.stop();
+}
+
 TEST_CASE("cluster: an idle pod is let go as soon as its router has switched, not at a deadline")
 {
     controllers::settings control;

@@ -18,6 +18,7 @@
 #include <podium/api/handle.hpp>
 #include <podium/api/watch.hpp>
 #include <podium/cluster/analyses.hpp>
+#include <podium/cluster/autoscaling.hpp>
 #include <podium/cluster/node.hpp>
 #include <podium/cluster/router.hpp>
 #include <podium/cluster/volumes.hpp>
@@ -75,7 +76,8 @@ struct options {
     std::vector<node_options> nodes{{.name = "node-1"}};
     controllers::settings control{};
     agent::node_policy agent{};
-    router_options router{};      ///< its timeout is `control`'s
+    router_options router{};  ///< its timeout is `control`'s
+    autoscaling_options autoscaling{};
     std::string socket{};         ///< of the API; empty: none
     std::string address_locks{};  ///< see runtime::address_pool; empty: the machine's
     runtime::isolation keep_together = runtime::isolation::automatic;
@@ -93,6 +95,7 @@ public:
     using node_type = cluster::node<runtime_type, store_type, view_type, runtime::address_range>;
     using router_type = cluster::router<view_type, store_type>;
     using analyses_type = cluster::analyses<view_type, store_type>;
+    using autoscaling_type = cluster::autoscaling<view_type, store_type>;
 
     basic_local(asio::any_io_executor executor, options how, model::scheme kinds = model::default_scheme(),
         Controllers... own);
@@ -140,6 +143,11 @@ public:
     {
         return router_ ? router_->status() : net::router_status{};
     }
+    /// What pods and nodes used when it was last measured (`options::autoscaling.period`); null: never.
+    [[nodiscard]] usage_meter const* usage() const noexcept
+    {
+        return autoscaling_ ? &autoscaling_->usage() : nullptr;
+    }
     [[nodiscard]] std::string cidr() const { return addresses_ ? addresses_->cidr() : std::string{}; }
 
     /// Null when there is none of that name.
@@ -176,6 +184,13 @@ private:
         std::shared_ptr<net::api_feed> feed;
     };
 
+    /// Readings are stale only when several in a row did not come.
+    static options patient(options how)
+    {
+        auto& most = how.control.autoscaler.stale_after;
+        most = std::max(most, 4 * how.autoscaling.period);
+        return how;
+    }
     static result<void> check(node_options const& n)
     {
         for (auto const& [text, field] : {std::pair(&n.cpu, "cpu"), {&n.memory, "memory"}, {&n.pods, "pods"}})
@@ -220,6 +235,23 @@ private:
         for (auto const& t : std::exchange(waiting_, {}))
             t->cancel();
     }
+    /// The counters of every container that runs.
+    asio::awaitable<std::vector<container_reading>> read_containers()
+    {
+        std::vector<container_reading> out;
+        for (std::size_t i = 0; i < nodes_.size(); ++i) {
+            auto& n = *nodes_[i];
+            for (auto const& row : n.containers.list()) {
+                if (row.state != runtime::container_state::running)
+                    continue;
+                auto const at = store::clock::now();
+                if (auto const stats = co_await n.containers.stats(row.id))
+                    out.push_back({row.id, row.name, row.pod_uid, row.pod_name, row.namespace_,
+                        n.shell.name(), row.started_at, at, stats->cpu_nanos, stats->memory_bytes});
+            }
+        }
+        co_return out;
+    }
     /// The view shows all that is in the store.
     asio::awaitable<void> caught_up()
     {
@@ -233,6 +265,8 @@ private:
             router_->absorb(changes);
         if (analyses_)
             analyses_->absorb(changes);
+        if (autoscaling_)
+            autoscaling_->absorb(changes);
         for (auto& n : nodes_)
             n->shell.absorb(changes);
         std::erase_if(watches_, [&](watching& w) { return !w.feed->push(w.what.events(changes)); });
@@ -340,6 +374,8 @@ private:
             co_await caught_up();
             auto const now = store::clock::now();
             reconcile::plan p;
+            for (auto const h : plane_.view().template all<model::horizontal_pod_autoscaler>())
+                p.remove(h);
             for (auto const d : plane_.view().template all<model::deployment>())
                 p.remove(d);
             for (auto const r : plane_.view().template all<model::rollout>())
@@ -376,6 +412,7 @@ private:
     std::optional<runtime::address_pool> addresses_{};
     std::optional<router_type> router_{};
     std::optional<analyses_type> analyses_{};
+    std::optional<autoscaling_type> autoscaling_{};
     std::vector<std::unique_ptr<machine>> nodes_{};
     std::optional<net::api_server> server_{};
     std::list<task> tasks_{};
@@ -395,7 +432,7 @@ template<class Indices, class... Controllers>
 basic_local<Indices, Controllers...>::basic_local(
     asio::any_io_executor executor, options how, model::scheme kinds, Controllers... own)
     : executor_(executor),
-      how_(std::move(how)),
+      how_(patient(std::move(how))),
       volumes_(how_.data_dir),
       plane_(assembly::make(how_.control, std::move(own)...)),
       kinds_(std::move(kinds))
@@ -439,10 +476,20 @@ asio::awaitable<result<void>> basic_local<Indices, Controllers...>::start()
     co_await caught_up();
 
     how_.router.timeout = how_.control.router_timeout;
+    how_.router.proxy.waiting = [this, then = how_.router.proxy.waiting](std::string_view route) {
+        if (then)
+            then(route);
+        if (autoscaling_)
+            autoscaling_->waiting(route);
+    };
     router_.emplace(executor_, plane_.view(), store_, how_.router);
     spawn(router_->run());
     analyses_.emplace(executor_, plane_.view(), store_, [this] { return traffic(); });
     spawn(analyses_->run());
+    autoscaling_.emplace(
+        executor_, plane_.view(), store_, how_.autoscaling, [this] { return read_containers(); },
+        [this] { return traffic(); });
+    spawn(autoscaling_->run());
     for (std::size_t i = 0; i < how_.nodes.size(); ++i)
         add_node(how_.nodes[i], prefix + ".255." + std::to_string(i + 1));
     co_return result<void>{};
@@ -478,6 +525,7 @@ asio::awaitable<void> basic_local<Indices, Controllers...>::stop(duration deadli
         co_await changed();
     nodes_.clear();
     analyses_.reset();
+    autoscaling_.reset();
     router_.reset();
     server_.reset();
     addresses_.reset();
@@ -551,6 +599,8 @@ asio::awaitable<result<std::vector<runtime::log_line>>> basic_local<Indices, Con
 template<class Indices, class... Controllers>
 auto basic_local<Indices, Controllers...>::handle(api::request r) -> asio::awaitable<answered>
 {
+    if (autoscaling_ && r.method == api::method::get && r.target.starts_with(metrics_api))
+        co_return metrics_answer(autoscaling_->usage(), r.target);
     for (int tries = 0;; ++tries) {
         co_await caught_up();
         auto answer = api_->handle(plane_.view(), r, store::clock::now());

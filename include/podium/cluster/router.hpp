@@ -13,6 +13,7 @@
 #include <podium/controllers/events.hpp>
 #include <podium/labels/selector.hpp>
 #include <podium/model/endpoint_slice.hpp>
+#include <podium/model/horizontal_pod_autoscaler.hpp>
 #include <podium/model/pod.hpp>
 #include <podium/model/router_status.hpp>
 #include <podium/model/service.hpp>
@@ -47,6 +48,8 @@ struct router_options {
     std::string name = "router";  ///< of its RouterStatus; each router has its own
     duration renewal = std::chrono::seconds(2);
     duration timeout = std::chrono::seconds(10);  ///< the drain controller's `router_timeout`
+    /// How long a request may wait where an autoscaler may take its service to size zero and back.
+    duration hold = std::chrono::seconds(30);
     net::proxy_options proxy{};
 };
 
@@ -126,6 +129,11 @@ public:
                 any = true;
             } else if (c.object.kind == &reconcile::kind_of<model::service>) {
                 dirty_.emplace(c.object.namespace_(), c.object.name());
+                any = true;
+            } else if (auto const a = c.object.template as<model::horizontal_pod_autoscaler>();
+                a && (c.deleted || a->status.observed_generation != a->metadata.generation)) {
+                for (auto const service : view_.template all<model::service>(a->metadata.namespace_))
+                    dirty_.emplace(a->metadata.namespace_, service->metadata.name);
                 any = true;
             }
         }
@@ -224,9 +232,22 @@ private:
             r.closing = false;
             if (!r.open)
                 open(service, r);
-            if (r.open)
+            if (r.open) {
                 put(key, r, endpoints_of(service, key));
+                (void)proxy_->hold(key, sleeps(which) ? how_.hold : how_.proxy.wait_for_endpoint);
+            }
         }
+    }
+    /// May its target be at size zero until a request comes?
+    [[nodiscard]] bool sleeps(name const& which) const
+    {
+        for (auto const a : view_.template all<model::horizontal_pod_autoscaler>(which.first))
+            if (a->spec.min_replicas == 0)
+                for (auto const& m : a->spec.metrics)
+                    if (m.object && m.object->described_object.kind == model::service::kind &&
+                        m.object->described_object.name == which.second)
+                        return true;
+        return false;
     }
     void open(reconcile::handle<model::service> const& service, route& r)
     {
