@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <map>
+#include <optional>
 #include <string>
 
 using namespace std::chrono_literals;
@@ -132,6 +133,66 @@ TEST_CASE("sim: a lost node's pods run elsewhere, and the node is used again whe
     for (auto const pod : c.view().all<model::pod>())
         ++per_node[pod->spec.node_name];
     CHECK(per_node == std::map<std::string, int>{{"node-0000", 4}, {"node-0001", 4}});
+}
+
+TEST_CASE("sim: a day's load moves a deployment's size, and a rollout at its height does not")
+{
+    sim::settings how;
+    how.start = {1s, 3s};
+    sim::cluster c(how);
+    c.add_nodes(2);
+    c.put(deployment("web", 2));
+    model::horizontal_pod_autoscaler a;
+    a.metadata.name = "web";
+    a.metadata.namespace_ = "default";
+    a.spec.scale_target_ref = {"apps/v1", "Deployment", "web"};
+    a.spec.min_replicas = 2;
+    a.spec.max_replicas = 10;
+    a.spec.metrics.emplace_back().resource =
+        model::resource_metric_source{"cpu", {model::metric_target_type::utilization, {}, {}, 60}};
+    c.put(a);
+    std::optional<std::int64_t> load = 40;
+    c.measure([&](auto const&, std::size_t, time_point) { return load; });
+    auto const size = [&] { return c.get<model::deployment>("default", "web")->spec.replicas; };
+    auto const utilization = [&] {
+        auto const& all = c.get<model::horizontal_pod_autoscaler>("default", "web")->status.current_metrics;
+        return all.empty() || !all[0].resource ? std::nullopt : all[0].resource->current.average_utilization;
+    };
+    c.run_for(10min);
+    CHECK(size() == 2);
+    CHECK(utilization() == 20);
+
+    load = 160;
+    c.run_for(15s);
+    CHECK(size() == 3);
+    c.run_for(2min);
+    CHECK(size() == 3);
+    CHECK(utilization() == 53);
+
+    auto next = *c.get<model::deployment>("default", "web");
+    next.spec.template_.spec.containers.edit()[0].image = "web:2";
+    next.spec.min_ready_seconds = 40;
+    c.put(next);
+    for (int i = 0; i < 60; ++i) {
+        c.run_for(5s);
+        CHECK(size() == 3);
+    }
+    CHECK(ready_by_image(c) == std::map<std::string, int>{{"web:2", 3}});
+
+    load.reset();  // nobody can tell
+    c.run_for(20min);
+    CHECK(size() == 3);
+    load = 160;
+    c.run_for(1min);
+    CHECK(size() == 3);
+    load = 40;
+    c.run_for(4min);
+    CHECK(size() == 3);
+    c.run_for(90s);
+    CHECK(size() == 2);
+    c.remove<model::horizontal_pod_autoscaler>("default", "web");
+    c.run_for(1min);
+    CHECK(c.view().count<model::metric_readings>() == 0);
 }
 
 TEST_SUITE("property")

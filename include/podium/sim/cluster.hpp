@@ -116,6 +116,18 @@ public:
         (void)store_.commit(p.whole()).outcome.value();
     }
 
+    /// How much there is to do in all for a metric of an autoscaler, in thousandths; none: it cannot be read.
+    using load = std::function<std::optional<std::int64_t>(
+        model::horizontal_pod_autoscaler const&, std::size_t metric, time_point now)>;
+    /// From now on a collector writes MetricReadings for every autoscaler each `period`. Pods that are ready
+    /// and stay share the load evenly.
+    void measure(load what, duration period = std::chrono::seconds(15))
+    {
+        load_ = std::move(what);
+        load_period_ = period;
+        measure_at_ = load_ ? now_ + period : never;
+    }
+
     void run_for(duration d) { run_until(now_ + d); }
     void run_until(time_point end);
     /// Until `done()` or `patience` has passed; answers whether it came.
@@ -264,6 +276,7 @@ private:
 
     [[nodiscard]] time_point next_event() const;
     void deliver();
+    void measure();
 
     void trace_change(reconcile::change const& c)
     {
@@ -291,6 +304,9 @@ private:
     std::uint64_t written_ = 0;
     time_point now_{std::chrono::hours(24 * 365 * 30)};  ///< some day in 1999: nothing starts at zero
     std::function<void(std::string_view)> trace_{};
+    load load_{};
+    duration load_period_{};
+    time_point measure_at_ = never;
 };
 
 // Not inline: another unit may have these (see <podium/src.hpp>).
@@ -403,12 +419,55 @@ time_point basic_cluster<Indices, Controllers...>::next_event() const
     auto at = plane_.wake_at().value_or(never);
     if (!events_.empty())
         at = std::min(at, events_.top().at);
-    return at;
+    return std::min(at, measure_at_);
+}
+
+template<class Indices, class... Controllers>
+void basic_cluster<Indices, Controllers...>::measure()
+{
+    measure_at_ = now_ + load_period_;
+    for (auto const a : view().template all<model::horizontal_pod_autoscaler>()) {
+        auto const old =
+            store_.template get<model::metric_readings>(a->metadata.namespace_, a->metadata.name);
+        model::metric_readings next = old ? *old : model::metric_readings{};
+        next.metadata.name = a->metadata.name;
+        next.metadata.namespace_ = a->metadata.namespace_;
+        next.metadata.owner_references = {reconcile::owned_by<model::owner_reference>(a)};
+        next.time = model::time{now_};
+        next.observed_generation = a->metadata.generation;
+        next.metrics.assign(a->spec.metrics.size(), {});
+        std::vector<std::string> serving;
+        for (auto const& pod : controllers::pods_of(view(), *a))
+            if (controllers::is_active(*pod) && controllers::ready_since(*pod))
+                serving.push_back(pod->metadata.name);
+        auto const n = static_cast<std::int64_t>(serving.size());
+        for (std::size_t i = 0; i < next.metrics.size(); ++i) {
+            auto& m = next.metrics[i];
+            auto const type = a->spec.metrics[i].type;
+            auto const total = load_(*a, i, now_);
+            if (!total)
+                m.error = "simulated";
+            else if (type == model::metric_source_type::object || type == model::metric_source_type::external)
+                m.value = quantity::from_milli(*total);
+            else
+                for (std::int64_t k = 0; k < n; ++k)  // to the last thousandth
+                    m.pods.push_back({serving[static_cast<std::size_t>(k)],
+                        quantity::from_milli(*total * (k + 1) / n - *total * k / n), {}, load_period_});
+        }
+        reconcile::plan p;
+        if (old)
+            p.update(old, std::move(next));
+        else
+            p.create(std::move(next));
+        (void)commit(p.whole());
+    }
 }
 
 template<class Indices, class... Controllers>
 void basic_cluster<Indices, Controllers...>::deliver()
 {
+    if (now_ >= measure_at_)
+        measure();
     while (!events_.empty() && events_.top().at <= now_) {
         auto const e = events_.top();
         events_.pop();
