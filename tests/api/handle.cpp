@@ -541,3 +541,19 @@ TEST_CASE("api: a deletion may say how long a pod has to end")
     CHECK(c.call(method::delete_, pods + "web-1", {{"gracePeriodSeconds", 0}}).first == 200);
     CHECK(!c.pod("web-1"));
 }
+
+TEST_CASE("api: a size that a manifest does not name, or names no more, is left as it is")
+{
+    json manifest{{"kind", "Deployment"}, {"apiVersion", "apps/v1"}, {"metadata", {{"name", "web"}}},
+        {"spec", {{"replicas", 2}, {"paused", true}}}};
+    auto live = api::apply({}, manifest).object;
+    live["spec"]["replicas"] = 5;  // an autoscaler's
+    manifest["spec"].erase("replicas");
+    manifest["spec"].erase("paused");
+    live = api::apply(live, manifest).object;
+    CHECK(live["spec"] == json{{"replicas", 5}});
+    live["spec"]["replicas"] = 7;
+    CHECK(api::apply(live, manifest).outcome == api::applied::unchanged);
+    manifest["spec"]["replicas"] = 3;
+    CHECK(api::apply(live, manifest).object["spec"]["replicas"] == 3);
+}

@@ -5,7 +5,8 @@
 /// object), the live object, and the manifest now. What the author dropped is removed, what the author says
 /// is set, the rest stays. Applying twice changes nothing.
 ///
-/// Source: kubectl apply (client side), the annotation included.
+/// Source: kubectl apply (client side), the annotation included. One difference: who drops `spec.replicas`
+/// leaves the size to others, an autoscaler say; Kubernetes makes it 1 at that moment.
 
 #include <podium/core/result.hpp>
 #include <podium/model/json.hpp>
@@ -48,6 +49,11 @@ struct apply_result {
         meta.contains("annotations") && meta["annotations"].contains(key))
         if (auto parsed = model::parse_json(meta["annotations"][key].get<std::string>()))
             last = *std::move(parsed);
+    auto const has_size = [](json const& o) {
+        return o.contains("spec") && o["spec"].is_object() && o["spec"].contains("replicas");
+    };
+    if (has_size(last) && !has_size(now))
+        last["spec"].erase("replicas");
     auto next = model::three_way_merge(last, live, now);
     return {next == live ? applied::unchanged : applied::configured, std::move(next)};
 }
