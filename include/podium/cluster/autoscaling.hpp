@@ -363,7 +363,7 @@ private:
             for (auto const& c : pod->spec.containers) {
                 if (!container.empty() && c.name != container)
                     continue;
-                auto const used = std::ranges::find(it->second.containers, c.name, &container_usage::name);
+                auto const used = std::ranges::find(it->second.containers, c.name, &container_load::name);
                 whole = whole && used != it->second.containers.end();
                 if (whole)
                     sum += cpu ? used->cpu_nano_cores : static_cast<std::int64_t>(used->memory_bytes);

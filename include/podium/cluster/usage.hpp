@@ -38,11 +38,11 @@ struct container_reading {
     std::uint64_t memory_bytes = 0;
 };
 
-struct container_usage {
+struct container_load {
     std::string name{};
     std::int64_t cpu_nano_cores = 0;  ///< on average over the window
     std::uint64_t memory_bytes = 0;   ///< resident
-    friend bool operator==(container_usage const&, container_usage const&) = default;
+    friend bool operator==(container_load const&, container_load const&) = default;
 };
 
 struct pod_usage {
@@ -51,7 +51,7 @@ struct pod_usage {
     std::string node{};
     time_point measured_at{};
     duration window{};  ///< before that
-    std::vector<container_usage> containers{};
+    std::vector<container_load> containers{};
     [[nodiscard]] std::int64_t cpu_nano_cores() const noexcept
     {
         std::int64_t sum = 0;
