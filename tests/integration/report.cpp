@@ -371,7 +371,8 @@ TEST_CASE("report: of a switch the first answer of the new version and the last 
     CHECK(tour::crossing_of(book, "old", "new", zero + 1s) == tour::crossing{});
 }
 
-TEST_CASE("report: a load that is aimed elsewhere opens connections of its own there")
+TEST_CASE("report: a load that is aimed elsewhere opens connections of its own there, and keeps them when it "
+          "is held")
 {
     asio::io_context io(1);
     little_server first{io, 1000, little_server::then::drop}, second{io, 1000, little_server::then::drop};
@@ -393,6 +394,17 @@ TEST_CASE("report: a load that is aimed elsewhere opens connections of its own t
     until_seen(first, 30);
     load.aim("127.0.0.1", port(second));
     until_seen(second, 30);
+    load.hold();
+    while (load.book().open() != 0 && std::chrono::steady_clock::now() < deadline)
+        io.run_one_for(1s);
+    auto const sent = load.book().entries().size();
+    io.poll();
+    CHECK(load.book().open() == 0);
+    CHECK(load.book().entries().size() == sent);
+    CHECK(first.seen.size() + second.seen.size() == sent);
+    load.resume();
+    until_seen(second, second.seen.size() + 30);
+    CHECK(load.book().entries().size() > sent);
     CHECK(load.opened() == 6);
     bool stopped = false;
     asio::co_spawn(io, load.stop(), [&](std::exception_ptr) {
