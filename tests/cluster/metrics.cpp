@@ -223,8 +223,18 @@ TEST_CASE("metrics: the control plane's own work, its process, and what containe
     queue.queue_duration.observe(0.5);
     cluster::expose_plane(w.out, {.reconciles = 12, .conflicts = 1}, queue);
     cluster::expose_process(w.out);
-    cluster::container_usage const used[] = {{"default", "web-1", "app", "node-1", 1'500'000'000, 4096}};
-    cluster::expose_usage(w.out, used);
+    cluster::usage_meter usage;
+    usage.absorb({{.id = "1",
+        .name = "app",
+        .pod_uid = "uid-1",
+        .pod_name = "web-1",
+        .namespace_ = "default",
+        .node = "node-1",
+        .started_at = time_point(1s),
+        .read_at = time_point(3s),
+        .cpu_nanos = 1'500'000'000,
+        .memory_bytes = 4096}});
+    cluster::expose_usage(w.out, usage);
     CHECK_FALSE(w.out.wrong());
     for (auto const* const line : {
              "workqueue_depth{name=\"plane\"} 2",

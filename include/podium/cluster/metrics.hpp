@@ -14,6 +14,7 @@
 /// Source: kube-state-metrics v2.17 docs/metrics; kubernetes/kubernetes v1.35 pkg/kubelet/metrics/collectors
 /// and pkg/scheduler/metrics; client-go util/workqueue/metrics.go v0.35.
 
+#include <podium/cluster/usage.hpp>
 #include <podium/model/kinds.hpp>
 #include <podium/net/router.hpp>
 #include <podium/observe/exposition.hpp>
@@ -37,17 +38,6 @@
 #include <vector>
 
 namespace podium::inline v0::cluster {
-
-/// What one container has used since it was started.
-struct container_usage {
-    std::string namespace_{};
-    std::string pod{};
-    std::string container{};
-    std::string node{};
-    std::uint64_t cpu_nanos = 0;
-    std::uint64_t memory_bytes = 0;
-    friend bool operator==(container_usage const&, container_usage const&) = default;
-};
 
 namespace detail {
 
@@ -512,6 +502,7 @@ inline void expose_traffic(observe::exposition& out, net::router_status const& s
             "Requests that were not mirrored though they should", s.copies_dropped);
         of_service.counter("podium_proxy_unread_conversions_total",
             "Conversion headers that say neither 1 nor 0", s.unread_conversions);
+        of_service.gauge("podium_proxy_waiting", "Requests that wait for an endpoint", s.waiting);
         of_service.gauge(
             "podium_proxy_generation", "The generation of endpoints that is in force", s.generation);
         for (auto const& [version, c] : s.versions) {
@@ -539,17 +530,19 @@ inline void expose_traffic(observe::exposition& out, net::router_status const& s
     }
 }
 
-/// What containers used, under the names of the kubelet's resource metrics.
-inline void expose_usage(observe::exposition& out, std::span<container_usage const> usage)
+/// What the containers that run have used, when it was last measured, under the names of the kubelet's
+/// resource metrics.
+inline void expose_usage(observe::exposition& out, usage_meter const& usage)
 {
-    for (auto const& u : usage) {
-        detail::about container(
-            out, {{"namespace", u.namespace_}, {"pod", u.pod}, {"container", u.container}, {"node", u.node}});
-        container.counter("container_cpu_usage_seconds_total", "Processor time that a container has used",
-            static_cast<double>(u.cpu_nanos) / 1e9);
-        container.gauge(
-            "container_memory_working_set_bytes", "Memory that a container holds", u.memory_bytes);
-    }
+    for (auto const& [uid, p] : usage.pods())
+        for (auto const& c : p.containers) {
+            detail::about container(
+                out, {{"namespace", p.namespace_}, {"pod", p.name}, {"container", c.name}, {"node", p.node}});
+            container.counter("container_cpu_usage_seconds_total", "Processor time that a container has used",
+                static_cast<double>(c.cpu_nanos) / 1e9);
+            container.gauge(
+                "container_memory_working_set_bytes", "Memory that a container holds", c.memory_bytes);
+        }
 }
 
 /// What the control plane has done, and what waits for it.
@@ -599,6 +592,8 @@ void expose(observe::exposition& out, Cluster const& c)
 {
     expose_objects(out, c.view());
     expose_traffic(out, c.traffic());
+    if (auto const* const usage = c.usage())
+        expose_usage(out, *usage);
     expose_plane(out, c.plane().stats(), c.plane().figures());
     expose_process(out);
 }

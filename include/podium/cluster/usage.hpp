@@ -42,6 +42,7 @@ struct container_load {
     std::string name{};
     std::int64_t cpu_nano_cores = 0;  ///< on average over the window
     std::uint64_t memory_bytes = 0;   ///< resident
+    std::uint64_t cpu_nanos = 0;      ///< since its start
     friend bool operator==(container_load const&, container_load const&) = default;
 };
 
@@ -102,7 +103,7 @@ public:
             pod.window = std::max(pod.window, window);
             auto const share = static_cast<double>(r.cpu_nanos - from.cpu_nanos) /
                 std::chrono::duration<double>(window).count();
-            pod.containers.push_back({r.name, static_cast<std::int64_t>(share), r.memory_bytes});
+            pod.containers.push_back({r.name, static_cast<std::int64_t>(share), r.memory_bytes, r.cpu_nanos});
         }
         before_ = std::move(seen);
         for (auto const& [uid, p] : pods_) {

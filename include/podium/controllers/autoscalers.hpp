@@ -33,6 +33,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -324,8 +325,13 @@ public:
         auto const before = [](auto const& a, auto const& b) { return a.pod < b.pod; };
         if (std::is_sorted(all.begin(), all.end(), before))
             return;
-        sorted_.assign(all.begin(), all.end());
-        std::stable_sort(sorted_.begin(), sorted_.end(), before);
+        // Of two readings of one pod the first stays first; std::stable_sort is deprecated inside with
+        // gcc 12.
+        std::multimap<std::string_view, model::pod_reading const*> in_order;
+        for (auto const& r : all)
+            in_order.emplace(r.pod, &r);
+        for (auto const& [pod, r] : in_order)
+            sorted_.push_back(*r);
         all_ = sorted_;
     }
     [[nodiscard]] model::pod_reading const* find(std::string_view pod)
