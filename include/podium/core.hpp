@@ -1,10 +1,11 @@
 #pragma once
-/// The room `core`: time, errors, quantities, names, back-off, seeded randomness. Needs std alone.
+/// The room `core`: time, errors, quantities, names, back-off, hashes, seeded randomness. Needs std alone.
 
 #include <podium/core/assert.hpp>
 #include <podium/core/backoff.hpp>
 #include <podium/core/duration.hpp>
 #include <podium/core/error.hpp>
+#include <podium/core/hash.hpp>
 #include <podium/core/int_or_percent.hpp>
 #include <podium/core/names.hpp>
 #include <podium/core/quantity.hpp>

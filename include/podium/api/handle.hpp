@@ -17,6 +17,7 @@
 #include <podium/api/path.hpp>
 #include <podium/api/status.hpp>
 #include <podium/controllers/disruption_budgets.hpp>
+#include <podium/core/hash.hpp>
 #include <podium/controllers/pods.hpp>
 #include <podium/labels/selector.hpp>
 #include <podium/model/merge.hpp>
@@ -646,7 +647,7 @@ private:
     }
     static std::string suffix(reconcile::revision at, std::string_view body)
     {
-        auto h = reconcile::detail::fnv1a(body, number(at) * 0x9e3779b97f4a7c15u + 1);
+        auto h = fnv1a(body, number(at) * 0x9e3779b97f4a7c15u + 1);
         std::string out;
         for (int i = 0; i < 5; ++i, h /= 27)
             out += "bcdfghjklmnpqrstvwxz2456789"[h % 27];

@@ -52,9 +52,9 @@ inline constexpr std::string_view hash_digits = "bcdfghjklmnpqrstvwxz2456789";
 /// Ten letters and digits that stand for a template. Deterministic across builds and machines.
 [[nodiscard]] inline std::string template_hash(model::pod_template_spec const& t, std::int32_t collisions)
 {
-    auto h = reconcile::detail::fnv1a(model::encode(t));
+    auto h = fnv1a(model::encode(t));
     if (collisions != 0)
-        h = reconcile::detail::fnv1a(std::to_string(collisions), h);
+        h = fnv1a(std::to_string(collisions), h);
     return detail::hash_text(h);
 }
 

@@ -14,6 +14,7 @@
 /// Source: the fields and the words are Kubernetes' core/v1 Event; the rules are those of client-go
 /// tools/record/events_cache.go, see observe/events.hpp, without the source's host.
 
+#include <podium/core/hash.hpp>
 #include <podium/core/time.hpp>
 #include <podium/model/event.hpp>
 #include <podium/observe/events.hpp>
@@ -43,10 +44,10 @@ inline std::string event_prefix(std::string_view about)
 
 inline std::string event_name(model::event const& e)
 {
-    auto h = reconcile::detail::fnv1a(e.involved_object.uid);
+    auto h = fnv1a(e.involved_object.uid);
     for (std::string_view const text : {std::string_view(e.source.component), std::string_view(e.type),
              std::string_view(e.reason), std::string_view(e.message)})
-        h = reconcile::detail::fnv1a(text, reconcile::detail::fnv1a("\n", h));
+        h = fnv1a(text, fnv1a("\n", h));
     auto out = event_prefix(e.involved_object.name);
     for (int i = 60; i >= 0; i -= 4)
         out += "0123456789abcdef"[(h >> i) & 15u];

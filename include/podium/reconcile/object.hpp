@@ -5,6 +5,7 @@
 /// code that carries any kind. `key` names an object, `uid_of` tells it from a namesake made later.
 
 #include <podium/core/assert.hpp>
+#include <podium/core/hash.hpp>
 #include <podium/reconcile/kind.hpp>
 
 #include <compare>
@@ -50,26 +51,14 @@ template<Kind K>
     return out += k.name;
 }
 
-namespace detail {
-
-[[nodiscard]] constexpr std::uint64_t fnv1a(
-    std::string_view text, std::uint64_t h = 0xcbf29ce484222325u) noexcept
-{
-    for (char const c : text)
-        h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-    return h;
-}
-
-}  // namespace detail
-
 /// An object's identity as text in a UUID's shape: its create revision, then a hash of kind, namespace and
 /// name, since all objects that one transaction creates share the revision.
 [[nodiscard]] inline std::string uid_of(
     kind_type const& kind, std::string_view namespace_, std::string_view name, revision created)
 {
-    auto h = detail::fnv1a(kind.name);
-    h = detail::fnv1a("/", detail::fnv1a(namespace_, detail::fnv1a("/", h)));
-    h = detail::fnv1a(name, h);
+    auto h = fnv1a(kind.name);
+    h = fnv1a("/", fnv1a(namespace_, fnv1a("/", h)));
+    h = fnv1a(name, h);
     std::string out;
     out.reserve(36);
     auto const put = [&](std::uint64_t bits, int digits) {

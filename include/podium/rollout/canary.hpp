@@ -16,6 +16,7 @@
 /// utils/replicaset/canary.go, rollout/trafficrouting.go). What differs: see `set_scale`, `background`,
 /// `reachable`; and the ways of argo-rollouts#3372 and #4900 are closed by the order above.
 
+#include <podium/core/hash.hpp>
 #include <podium/core/int_or_percent.hpp>
 #include <podium/core/result.hpp>
 #include <podium/core/time.hpp>
@@ -182,10 +183,12 @@ using release::detail::share_of;
 /// A number that lists of steps with a difference do not share (FNV-1a over what they say).
 [[nodiscard]] inline std::uint64_t fingerprint(std::vector<instruction> const& steps) noexcept
 {
-    std::uint64_t h = 14695981039346656037U;
+    auto h = fnv1a({});
     auto const add = [&h](std::uint64_t word) {
-        for (int i = 0; i < 8; ++i, word >>= 8)
-            h = (h ^ (word & 0xff)) * 1099511628211U;
+        for (int i = 0; i < 8; ++i, word >>= 8) {
+            auto const byte = static_cast<char>(word & 0xff);
+            h = fnv1a({&byte, 1}, h);
+        }
     };
     auto const add_signed = [&](std::int64_t n) { add(static_cast<std::uint64_t>(n)); };
     for (auto const& x : steps) {

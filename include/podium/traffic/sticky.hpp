@@ -16,6 +16,7 @@
 /// Name-Based Mappings to Increase Hit Rates (IEEE/ACM ToN 6(1), 1998), with weights as exponential draws.
 
 #include <podium/core/error.hpp>
+#include <podium/core/hash.hpp>
 #include <podium/core/result.hpp>
 #include <podium/traffic/split.hpp>
 
@@ -89,14 +90,6 @@ namespace podium::inline v0::traffic::detail {
 
 inline constexpr std::string_view converted_mark = ":c";  // no version's encoding holds a colon
 inline constexpr std::size_t max_cookie_value = 1024;
-
-[[nodiscard]] constexpr std::uint64_t hash_of(std::string_view text) noexcept
-{
-    std::uint64_t h = 0xcbf29ce484222325u;  // FNV-1a
-    for (char const c : text)
-        h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-    return h;
-}
 
 /// The end of splitmix64: every bit depends on every other.
 [[nodiscard]] constexpr std::uint64_t mixed(std::uint64_t x) noexcept
@@ -236,14 +229,14 @@ namespace podium::inline v0::traffic {
 [[nodiscard]] inline std::optional<std::size_t> assign(
     std::span<version_weight const> weights, std::string_view visitor) noexcept
 {
-    auto const who = detail::mixed(detail::hash_of(visitor));
+    auto const who = detail::mixed(fnv1a(visitor));
     std::optional<std::size_t> best;
     std::uint64_t best_draw = 0;
     for (std::size_t i = 0; i < weights.size(); ++i) {
         auto const& w = weights[i];
         if (w.weight == 0)
             continue;
-        auto const draw = detail::surprise(detail::mixed(who ^ detail::hash_of(w.version)));
+        auto const draw = detail::surprise(detail::mixed(who ^ fnv1a(w.version)));
         // draw / weight, without dividing: both products are below 2^60.
         auto const mine = best ? draw * weights[*best].weight : 0, theirs = best_draw * w.weight;
         if (!best || mine < theirs || (mine == theirs && w.version < weights[*best].version)) {
