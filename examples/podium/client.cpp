@@ -4,6 +4,7 @@
 #include "session.hpp"
 
 #include <podium/controllers/rollouts.hpp>
+#include <podium/model/config_hash.hpp>
 #include <podium/store/clock.hpp>
 
 #include <algorithm>
@@ -529,7 +530,12 @@ asio::awaitable<podium::result<void>> undo(session const& s, rolled const& of)
             of.text() + (wanted.empty() ? " has no revision to go back to" : " has no revision " + wanted),
             {}, {}};
     auto next = *live;
-    next["spec"]["template"] = target->template_;
+    auto before = podium::model::decode<podium::model::pod_template_spec>(target->template_);
+    auto const present = podium::model::decode<podium::model::pod_template_spec>((*live)["spec"]["template"]);
+    if (!before || !present)
+        co_return (before ? present : before).error();
+    next["spec"]["template"] =
+        podium::model::to_json(podium::model::with_config_hash_of(*present, *std::move(before)));
     auto const done = co_await s.ask(request(of.path(), api::method::put, next.dump()));
     if (!done)
         co_return done.error();

@@ -3,6 +3,7 @@
 #include <podium/controllers/analyses.hpp>
 #include <podium/controllers/autoscalers.hpp>
 #include <podium/controllers/claims.hpp>
+#include <podium/controllers/config_hashes.hpp>
 #include <podium/controllers/control_plane.hpp>
 #include <podium/controllers/deployments.hpp>
 #include <podium/controllers/disruption_budgets.hpp>

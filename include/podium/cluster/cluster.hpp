@@ -23,6 +23,7 @@
 #include <podium/cluster/router.hpp>
 #include <podium/cluster/volumes.hpp>
 #include <podium/controllers/control_plane.hpp>
+#include <podium/core/hash.hpp>
 #include <podium/core/quantity.hpp>
 #include <podium/model/scheme.hpp>
 #include <podium/net/api_server.hpp>
@@ -43,12 +44,14 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <list>
 #include <map>
 #include <memory>
 #include <optional>
+#include <random>
 #include <set>
 #include <span>
 #include <string>
@@ -74,7 +77,7 @@ struct options {
     std::string
         data_dir{};  ///< for volumes, see cluster/volumes.hpp; empty: a temporary one, gone at the end
     std::vector<node_options> nodes{{.name = "node-1"}};
-    controllers::settings control{};
+    controllers::settings control{};  ///< without a `config_key` it gets one that nobody knows
     agent::node_policy agent{};
     router_options router{};  ///< its timeout is `control`'s
     autoscaling_options autoscaling{};
@@ -189,6 +192,15 @@ private:
     {
         auto& most = how.control.autoscaler.stale_after;
         most = std::max(most, 4 * how.autoscaling.period);
+        return how;
+    }
+    /// The store ends with this object, so the key need not be known to the next.
+    static options keyed(options how)
+    {
+        std::random_device random;
+        auto const draw = [&] { return std::uint64_t{random()} << 32 | random(); };
+        if (how.control.config_key == hash_key{})
+            how.control.config_key = {draw(), draw()};
         return how;
     }
     static result<void> check(node_options const& n)
@@ -432,7 +444,7 @@ template<class Indices, class... Controllers>
 basic_local<Indices, Controllers...>::basic_local(
     asio::any_io_executor executor, options how, model::scheme kinds, Controllers... own)
     : executor_(executor),
-      how_(patient(std::move(how))),
+      how_(keyed(patient(std::move(how)))),
       volumes_(how_.data_dir),
       plane_(assembly::make(how_.control, std::move(own)...)),
       kinds_(std::move(kinds))

@@ -9,6 +9,7 @@
 
 #include <podium/controllers/autoscalers.hpp>
 #include <podium/controllers/claims.hpp>
+#include <podium/controllers/config_hashes.hpp>
 #include <podium/controllers/deployments.hpp>
 #include <podium/controllers/disruption_budgets.hpp>
 #include <podium/controllers/drains.hpp>
@@ -36,6 +37,7 @@ struct settings {
     duration default_toleration = std::chrono::seconds(300);
     duration keep_events = std::chrono::hours(1);
     autoscaler_settings autoscaler{};
+    hash_key config_key{};  ///< of `config_hashes`: secret, and another one restarts those that ask
     std::size_t scheduler_batch = 1024;
     std::size_t max_writes = static_cast<std::size_t>(-1);  ///< the most that the store takes at once
 };
@@ -46,12 +48,14 @@ struct basic_control_plane;
 template<class... Index, class... More>
 struct basic_control_plane<reconcile::types<Index...>, More...> {
     using view = reconcile::view<pods_by_node, draining_pods, placement, autoscaler_targets, Index...>;
-    using plane = reconcile::plane<view, deployments, rollouts, replica_sets, stateful_sets, claims,
-        autoscalers, scheduler, endpoints, drains, disruption_budgets, node_lifecycle, garbage_collector,
-        event_cleaner, More...>;
+    using plane = reconcile::plane<view, config_hashes, deployments, rollouts, replica_sets, stateful_sets,
+        claims, autoscalers, scheduler, endpoints, drains, disruption_budgets, node_lifecycle,
+        garbage_collector, event_cleaner, More...>;
 
     [[nodiscard]] static plane make(settings const& s, More... more)
     {
+        config_hashes c;
+        c.key = s.config_key;
         deployments d;
         rollouts ro;
         ro.router_timeout = s.router_timeout;
@@ -73,7 +77,7 @@ struct basic_control_plane<reconcile::types<Index...>, More...> {
         g.drain = s.drain;
         event_cleaner e;
         e.keep = s.keep_events;
-        return plane(d, ro, r, st, claims{}, a, sched, endpoints{}, dr, disruption_budgets{}, n, g, e,
+        return plane(c, d, ro, r, st, claims{}, a, sched, endpoints{}, dr, disruption_budgets{}, n, g, e,
             std::move(more)..., s.max_writes);
     }
 };
@@ -95,6 +99,7 @@ namespace detail {
         object_transition const&, add_for const&);
 PODIUM_CONTROLLER(autoscalers)
 PODIUM_CONTROLLER(claims)
+PODIUM_CONTROLLER(config_hashes)
 PODIUM_CONTROLLER(deployments)
 PODIUM_CONTROLLER(disruption_budgets)
 PODIUM_CONTROLLER(drains)

@@ -9,6 +9,7 @@
 
 #include <podium/controllers/events.hpp>
 #include <podium/controllers/pods.hpp>
+#include <podium/model/config_hash.hpp>
 #include <podium/model/deployment.hpp>
 #include <podium/model/replica_set.hpp>
 #include <podium/model/shipped_codecs.hpp>
@@ -89,7 +90,7 @@ struct deployments {
     {
         reconcile::plan p;
         auto const d = view.template get<model::deployment>(which);
-        if (!d)
+        if (!d || awaits_config_hash(*d))
             return p;
         std::vector<reconcile::handle<model::replica_set>> handles;
         for (auto set : view.template owned_by<model::replica_set>(d))
@@ -252,7 +253,8 @@ private:
         case rollout::verb::update_deployment:
             next.metadata.annotations.erase(std::string(rollback_annotation));
             if (a.set != rollout::no_set)
-                next.spec.template_ = without_hash(sets[a.set]->spec.template_);
+                next.spec.template_ = model::with_config_hash_of(
+                    next.spec.template_, without_hash(sets[a.set]->spec.template_));
             record(p, view, d,
                 a.why == rollout::cause::revision_not_found ? event_type::warning : event_type::normal,
                 a.why == rollout::cause::rollback                 ? "DeploymentRollback"

@@ -18,6 +18,7 @@
 #include <podium/controllers/deployments.hpp>
 #include <podium/controllers/events.hpp>
 #include <podium/controllers/pods.hpp>
+#include <podium/model/config_hash.hpp>
 #include <podium/model/controller_revision.hpp>
 #include <podium/model/defaults.hpp>
 #include <podium/model/persistent_volume_claim.hpp>
@@ -90,7 +91,7 @@ struct stateful_sets {
     {
         reconcile::plan p;
         auto const set = view.template get<model::stateful_set>(which);
-        if (!set || set->metadata.deletion_timestamp)
+        if (!set || set->metadata.deletion_timestamp || awaits_config_hash(*set))
             return p;
         auto const known = revisions_of(view, set);
         if (set->metadata.annotations.contains(std::string(rollback_annotation))) {
@@ -288,7 +289,8 @@ private:
         auto next = *set;
         next.metadata.annotations.erase(std::string(rollback_annotation));
         if (target)
-            next.spec.template_ = target->data.spec.template_;
+            next.spec.template_ =
+                model::with_config_hash_of(set->spec.template_, target->data.spec.template_);
         if (target)
             record(p, view, set, event_type::normal, "StatefulSetRollback",
                 "Rolled back to " + target->metadata.name, name, now);
