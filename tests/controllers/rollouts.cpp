@@ -15,6 +15,7 @@ using weights = std::map<std::string, std::int32_t>;  ///< by image
 /// A world with one router, which acknowledges what it is shown, and a rollout of "web".
 struct released : podium::tests::world {
     bool prompt = true;  ///< the router acknowledges at once
+    std::string mute{};  ///< a service whose slices it does not acknowledge
 
     explicit released(model::rollout_strategy how, std::int32_t replicas = 4)
     {
@@ -60,7 +61,8 @@ struct released : podium::tests::world {
         next.status.instance = "router-1";
         next.status.renew_time = model::time{now};
         for (auto const& slice : all<model::endpoint_slice>())
-            next.status.acknowledged["default/" + slice->metadata.name] = slice->metadata.generation;
+            if (slice->metadata.labels.at(std::string(model::service_name_label)) != mute)
+                next.status.acknowledged["default/" + slice->metadata.name] = slice->metadata.generation;
         put(next);
     }
     void release(std::string image)
@@ -90,6 +92,15 @@ struct released : podium::tests::world {
             if (!is_over(r->status.phase) && !r->spec.terminate)
                 return r->metadata.name;
         return {};
+    }
+    /// The latest event with this reason.
+    std::string said(std::string const& reason)
+    {
+        std::string out;
+        for (auto const& e : all<model::event>())
+            if (e->reason == reason)
+                out = e->message;
+        return out;
     }
     reconcile::handle<model::rollout> web() { return store.get<model::rollout>("default", "web"); }
     std::string image_of(std::string const& hash)
@@ -326,20 +337,13 @@ TEST_CASE(
     "rollout: what cannot be followed is said: an unknown order, a refused one, a service that is missing")
 {
     released w(canary({weight(50), wait_here()}));
-    auto const said = [&](std::string const& reason) {
-        std::string out;
-        for (auto const& e : w.all<model::event>())
-            if (e->reason == reason)
-                out = e->message;
-        return out;
-    };
     w.order("fly");
-    CHECK(said("UnknownOrder") == "there is no order \"fly\"");
+    CHECK(w.said("UnknownOrder") == "there is no order \"fly\"");
     w.order("promote");
-    CHECK(said("OrderRefused") == "promote: no release is under way");
+    CHECK(w.said("OrderRefused") == "promote: no release is under way");
     w.remove<model::service>("preview");
     w.release("web:2");
-    CHECK(said("RolloutWaits") == "there is no service preview");
+    CHECK(w.said("RolloutWaits") == "there is no service preview");
 }
 
 TEST_CASE("rollout: a change of strategy keeps who is stable, and leaves no division behind")
@@ -360,6 +364,109 @@ TEST_CASE("rollout: a change of strategy keeps who is stable, and leaves no divi
     w.go();
     CHECK(w.traffic().empty());
     CHECK(w.sizes() == weights{{"web:2", 4}});
+}
+
+TEST_CASE("rollout: one that is gone leaves no division behind, nor does it touch those of others")
+{
+    for (auto const& how : {canary({weight(50), wait_here()}), blue_green()}) {
+        released w(how);
+        auto own = podium::tests::world::service("own");
+        own.spec.split.emplace();
+        own.spec.split->label = controllers::rollout_hash_label;
+        own.spec.split->weights = {{"handmade", 1}};
+        w.put(own);
+        w.release("web:2");
+        CHECK(w.store.get<model::service>("default", "web")->spec.split);
+        CHECK(w.store.get<model::service>("default", "preview")->spec.split);
+        w.remove<model::rollout>("web");
+        w.go();
+        for (auto const* const name : {"web", "preview"}) {
+            auto const s = w.store.get<model::service>("default", name);
+            CHECK_FALSE(s->spec.split);
+            CHECK(s->metadata.annotations.empty());
+        }
+        CHECK(w.traffic().empty());
+        CHECK(w.store.get<model::service>("default", "own")->spec.split);
+    }
+}
+
+TEST_CASE("rollout: the check of a preview begins when every router leads there")
+{
+    auto how = blue_green();
+    how.blue_green.edit().pre_promotion_analysis = analysis("smoke");
+    released w(how);
+    w.has_template("smoke");
+    w.mute = "preview";
+    w.release("web:2");
+    CHECK(w.sizes() == weights{{"web:1", 4}, {"web:2", 4}});
+    CHECK(w.running().empty());
+    CHECK(w.web()->status.message == "a router has not acknowledged the route yet");
+    w.mute.clear();
+    w.go();
+    CHECK_FALSE(w.running().empty());
+
+    // One that is silent for too long is not waited for.
+    released other(how);
+    other.has_template("smoke");
+    other.prompt = false;
+    other.release("web:2");
+    CHECK(other.running().empty());
+    other.go(60s);
+    CHECK_FALSE(other.running().empty());
+}
+
+TEST_CASE(
+    "rollout: two updates at once, a promotion of what is not healthy, a gate that hangs: users stay served")
+{
+    {
+        released w(canary({weight(50), wait_here()}));
+        w.edit<model::rollout>(
+            "web", [](model::rollout& r) { r.spec.template_.spec.containers.edit()[0].image = "web:2"; });
+        w.edit<model::rollout>(
+            "web", [](model::rollout& r) { r.spec.template_.spec.containers.edit()[0].image = "web:3"; });
+        w.go();
+        CHECK(w.traffic() == weights{{"web:1", 50}, {"web:3", 50}});
+        w.release("web:4");  // in mid-way
+        CHECK(w.traffic() == weights{{"web:1", 50}, {"web:4", 50}});
+        CHECK(w.sizes() == weights{{"web:1", 4}, {"web:4", 2}});
+    }
+    for (auto const& how : {canary({weight(50), wait_here()}), blue_green()}) {
+        released w(how);
+        w.release("web:broken");
+        w.order("promote");
+        CHECK(w.said("OrderRefused") == "promote: the release does not wait for that");
+        w.order("promote-full");
+        CHECK(w.traffic() == weights{{"web:1", 100}});
+        w.order("abort");
+        w.go(60s);
+        CHECK(w.sizes() == weights{{"web:1", 4}});
+        CHECK(w.web()->status.phase == "Degraded");
+    }
+    for (auto how : {canary({weight(50), analyse("smoke")}), blue_green()}) {
+        if (how.blue_green)
+            how.blue_green.edit().pre_promotion_analysis = analysis("smoke");
+        released w(how);
+        w.has_template("smoke");
+        w.release("web:2");
+        auto const served = w.traffic();
+        CHECK(served.at("web:1") >= 50);
+        w.go(1h);  // it never answers
+        CHECK(w.traffic() == served);
+        CHECK(w.web()->status.message == "the analysis is running");
+        w.order("abort");
+        CHECK(w.running().empty());
+        CHECK(w.traffic() == weights{{"web:1", 100}});
+    }
+}
+
+TEST_CASE("rollout: a service that picks one colour by itself is said")
+{
+    released w(blue_green());
+    w.edit<model::service>("web", [](model::service& s) {
+        s.spec.selector[std::string(controllers::rollout_hash_label)] = "bbbbbbbbbb";
+    });
+    w.release("web:2");
+    CHECK(w.said("RolloutWaits") == "the service web does not select the pods of this template");
 }
 
 TEST_CASE("rollout: one that is paused goes no further until it is not")

@@ -23,8 +23,12 @@ namespace {
 
 using namespace podium;
 using namespace std::chrono_literals;
+using podium::tests::all_orders;
 using podium::tests::budget;
 using podium::tests::scope;
+using podium::tests::wish;
+using podium::tests::with_first;
+using podium::tests::without;
 using podium::tests::world;
 namespace blue_green = rollout::blue_green;
 namespace release = rollout::release;
@@ -115,6 +119,8 @@ struct machine {
         auto const is = active(w.s);
         if (is != was && was != 0 && is != w.s.stable && !has_passed(w, before, is, s.pre_promotion))
             complain("switched without a pass");
+        if (w.previewed && w.previewed != w.s.target && w.s.at == stage::checking && before.at != w.s.at)
+            complain("checked before routers lead there");
         if (is != was && before.paused && w.s.paused && is != w.s.stable)
             complain("switched while paused");
     }
@@ -132,35 +138,15 @@ struct machine {
 
 blue_green::spec checked()
 {
-    return {.preview_replicas = 1,
+    return {.template_ = 1,
+        .preview_replicas = 1,
         .pre_promotion = 0,
         .post_promotion = 1,
         .progress_deadline = {},
         .revision_history_limit = {}};
 }
 
-podium::tests::found explore(blue_green::spec const& s, scope const& what, machine m = {})
-{
-    return podium::tests::explorer<machine>(std::move(m), s, what).run();
-}
-
-struct row {
-    char const* name;
-    blue_green::spec what;
-    scope where;
-};
-podium::tests::found explore(row const& r)
-{
-    CAPTURE(r.name);
-    auto found = explore(r.what, r.where);
-    CHECK(found.violation == "");
-    CHECK(found.stuck_after == "");
-    CHECK(found.stuck == 0);
-    CHECK(found.longest < 40);
-    return found;
-}
-std::vector<order> const all_orders{
-    order::promote, order::promote_full, order::abort, order::retry, order::pause, order::resume};
+using row = podium::tests::row<machine>;
 
 struct rig : podium::tests::rig<blue_green::spec, blue_green::state> {
     using podium::tests::rig<blue_green::spec, blue_green::state>::rig;
@@ -172,29 +158,6 @@ blue_green::spec one()
     s.replicas = 3;
     s.progress_deadline = 600s;
     return s;
-}
-
-/// The size that the machine asks for.
-std::int32_t& wish(blue_green::stepped& out, template_id which)
-{
-    static std::int32_t none = 0;
-    for (auto& x : out.todo.sets)
-        if (x.which == which)
-            return x.replicas;
-    return none;
-}
-
-machine with_row_first(blue_green::detail::row r)
-{
-    machine m;
-    m.rows.insert(m.rows.begin(), r);
-    return m;
-}
-machine without_row(std::size_t i)
-{
-    machine m;
-    m.rows.erase(m.rows.begin() + static_cast<std::ptrdiff_t>(i));
-    return m;
 }
 
 }  // namespace
@@ -380,6 +343,35 @@ TEST_CASE("blue/green: a router that does not acknowledge is waited for, and see
     CHECK(r.s.traffic.is_acknowledged());
 }
 
+TEST_CASE("blue/green: the check begins when every router leads to the preview")
+{
+    rig r(one());
+    r.previewed = 1;
+    r.want(2);
+    r.up();
+    CHECK(r.s.at == stage::preparing);
+    CHECK(r.todo.why == reason::router_behind);
+    r.pass(600s);
+    CHECK(r.todo.phase == phase::degraded);  // it is seen
+    CHECK(!r.todo.analysis);
+    r.previewed = 2;
+    r.ask();
+    CHECK(r.s.at == stage::checking);
+    r.previewed = 0;  // a router joins: what has begun goes on
+    r.say(verdict::pass);
+    r.up();
+    CHECK(r.s.at == stage::switching);
+
+    auto s = one();
+    s.pre_promotion = {};
+    rig unchecked(s);
+    unchecked.previewed = 1;
+    unchecked.want(2);
+    unchecked.up();
+    unchecked.up();
+    CHECK(unchecked.s.at == stage::switching);  // there is no check to wait for
+}
+
 TEST_CASE("blue/green: an order that cannot be followed is refused, with a reason")
 {
     rig r(one());
@@ -401,7 +393,7 @@ TEST_CASE("blue/green: an order that cannot be followed is refused, with a reaso
     refused(order::promote, reason::user_paused);
     r.tell(order::resume);
     CHECK(!r.s.refused);
-    auto const again = blue_green::step(r.what, r.s, {r.sets, r.acknowledged, r.answers, r.told}, r.now);
+    auto const again = blue_green::step(r.what, r.s, {r.sets, r.acknowledged, r.answers, r.told, {}}, r.now);
     CHECK(again.next == r.s);
     rig first(one(), true);
     CHECK(first.s.at == stage::preparing);
@@ -519,6 +511,8 @@ TEST_CASE("blue/green: no interleaving leaves users unserved, and every release 
     std::uint32_t stages = 0;
     for (auto const& r : {
              row{"changes of mind", checked(), {.what = {.templates = 3}, .routers = 2}},
+             row{"a preview that comes late", checked(),
+                 {.what = {.templates = 3, .orders = 1}, .previews = true}},
              row{"orders", checked(), {.what = {.templates = 2, .orders = 2}, .orders = all_orders}},
              row{"failing pods", checked(), {.what = {.templates = 2, .orders = 1, .failures = 2}}},
              row{"replicas", checked(),
@@ -551,19 +545,22 @@ TEST_CASE("blue/green: the exploration finds what a wrong machine does")
     };
     std::vector<broken> const rows{
         {"switches before the new set is full",
-            with_row_first({any_of(stage::filling), &guards::is_acknowledged, stage::switching}),
+            with_first<machine>({any_of(stage::filling), &guards::is_acknowledged, stage::switching}),
             "traffic is raised"},
         {"does not wait for routers to acknowledge the switch",
-            with_row_first({any_of(stage::switching), &guards::previews, stage::verifying}),
+            with_first<machine>({any_of(stage::switching), &guards::previews, stage::verifying}),
             "at rest, and traffic"},
         {"does not wait for the check after the switch",
-            with_row_first({any_of(stage::verifying), &guards::is_acknowledged, stage::keeping}),
+            with_first<machine>({any_of(stage::verifying), &guards::is_acknowledged, stage::keeping}),
             "promoted without"},
         {"does not wait for the check before the switch",
-            with_row_first({any_of(stage::checking), &guards::is_acknowledged, stage::waiting}),
+            with_first<machine>({any_of(stage::checking), &guards::is_acknowledged, stage::waiting}),
             "switched without"},
+        {"begins the check before routers lead to the preview",
+            with_first<machine>({any_of(stage::preparing), &guards::previews, stage::checking}),
+            "checked before"},
         {"goes back before routers can have heard of it",
-            with_row_first(
+            with_first<machine>(
                 {any_of(stage::reverting), &guards::stable_serves, stage::aborted, when_paused::always}),
             "at rest, and traffic"},
         {"no data is a success", {.trusts = true}, "switched without"},
@@ -593,7 +590,8 @@ TEST_CASE("blue/green: the exploration finds what a wrong machine does")
     };
     for (auto const& r : rows) {
         CAPTURE(r.name);
-        auto const wrong = explore(checked(), {.what = {.templates = 2, .orders = 1}}, r.wrong);
+        auto const wrong = podium::tests::explore<machine>(
+            checked(), {.what = {.templates = 2, .orders = 1}, .previews = true}, r.wrong);
         CHECK(wrong.violation.substr(0, r.violation.size()) == r.violation);
         CHECK((wrong.violation == "") == (r.violation == ""));
         CHECK((wrong.stuck > 0) == (r.violation == ""));
@@ -608,12 +606,12 @@ TEST_CASE("blue/green: no row of the table is there for nothing")
         .replicas = 1,
         .orders = {order::promote, order::abort, order::retry, order::pause},
         .verdicts = {verdict::pass, verdict::fail, verdict::no_data}};
-    auto const all = explore(s, where);
+    auto const all = podium::tests::explore<machine>(s, where);
     CHECK(all.violation == "");
     CHECK(all.stuck_after == "");
     for (std::size_t i = 0; i < std::size(blue_green::detail::table); ++i) {
         CAPTURE(i);
-        auto const found = explore(s, where, without_row(i));
+        auto const found = podium::tests::explore<machine>(s, where, without<machine>(i));
         CHECK((found.violation != "" || found.stuck > 0 || found.moves != all.moves));
     }
 }

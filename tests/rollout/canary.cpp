@@ -24,8 +24,12 @@ namespace {
 
 using namespace podium;
 using namespace std::chrono_literals;
+using podium::tests::all_orders;
 using podium::tests::budget;
 using podium::tests::scope;
+using podium::tests::wish;
+using podium::tests::with_first;
+using podium::tests::without;
 namespace canary = rollout::canary;
 namespace release = rollout::release;
 using canary::analyze;
@@ -200,51 +204,11 @@ canary::spec hasty()
     s.rollback_window = 1;
     return s;
 }
-std::vector<order> const all_orders{
-    order::promote, order::promote_full, order::abort, order::retry, order::pause, order::resume};
-
-podium::tests::found explore(canary::spec const& s, scope const& what, machine m = {})
-{
-    return podium::tests::explorer<machine>(std::move(m), s, what).run();
-}
-
-struct row {
-    char const* name;
-    canary::spec what;
-    scope where;
-};
-podium::tests::found explore(row const& r)
-{
-    CAPTURE(r.name);
-    REQUIRE(canary::check(r.what));
-    auto found = explore(r.what, r.where);
-    CHECK(found.violation == "");
-    CHECK(found.stuck_after == "");
-    CHECK(found.stuck == 0);
-    CHECK(found.longest < 40);
-    return found;
-}
+using row = podium::tests::row<machine>;
 
 struct rig : podium::tests::rig<canary::spec, canary::state> {
     using podium::tests::rig<canary::spec, canary::state>::rig;
 };
-
-/// The size that the machine asks for.
-std::int32_t& wish(canary::stepped& out, template_id which)
-{
-    static std::int32_t none = 0;
-    for (auto& x : out.todo.sets)
-        if (x.which == which)
-            return x.replicas;
-    return none;
-}
-
-machine with_row_first(canary::detail::row r)
-{
-    machine m;
-    m.rows.insert(m.rows.begin(), r);
-    return m;
-}
 
 bool is_going_back(canary::state const& s)
 {
@@ -729,11 +693,11 @@ TEST_CASE("canary: the exploration finds what a wrong machine does")
     };
     std::vector<broken> rows{
         {"argo-rollouts#3372: a third template sends all traffic to a stable set that was shrunk", dynamic(),
-            with_row_first({restoring, &guards::wants_another, stage::reverting}), "traffic is raised"},
+            with_first<machine>({restoring, &guards::wants_another, stage::reverting}), "traffic is raised"},
         {"an analysis is not waited for", dynamic(),
-            with_row_first({stepping, &guards::has_left, stage::promoting}), "promoted without"},
+            with_first<machine>({stepping, &guards::has_left, stage::promoting}), "promoted without"},
         {"the release ends before routers have acknowledged", plain(),
-            with_row_first({promoting, &guards::stable_serves, stage::settled}), "traffic is raised"},
+            with_first<machine>({promoting, &guards::stable_serves, stage::settled}), "traffic is raised"},
         {"no data is a success", dynamic(), {.trusts = true}, "promoted without"},
         {"the weight is raised before the pods are there", dynamic(), {.hopes = true}, "traffic is raised"},
         {"the weight runs ahead of the step", plain(),
@@ -782,7 +746,7 @@ TEST_CASE("canary: the exploration finds what a wrong machine does")
     for (auto const& r : rows) {
         CAPTURE(r.name);
         scope const where{.what = {.templates = 2, .orders = 1}};
-        auto const wrong = explore(r.what, where, r.wrong);
+        auto const wrong = podium::tests::explore<machine>(r.what, where, r.wrong);
         CHECK(wrong.violation.substr(0, r.violation.size()) == r.violation);
         CHECK((wrong.violation == "") == (r.violation == ""));
         CHECK((wrong.stuck > 0) == (r.violation == ""));
@@ -796,7 +760,7 @@ TEST_CASE("canary: no row of the table is there for nothing")
     s.rollback_window = 1;
     scope const where{.what = {.templates = 3, .orders = 1},
         .orders = {order::promote_full, order::abort, order::retry, order::pause}};
-    auto const all = explore(s, where);
+    auto const all = podium::tests::explore<machine>(s, where);
     CHECK(all.violation == "");
     CHECK(all.stuck == 0);
     CHECK(all.stuck_after == "");
@@ -807,9 +771,7 @@ TEST_CASE("canary: no row of the table is there for nothing")
         if (when == &guards::has_other_steps || when == &guards::starts_over)
             continue;  // not in that world; they have tests of their own
         CAPTURE(i);
-        machine m;
-        m.rows.erase(m.rows.begin() + static_cast<std::ptrdiff_t>(i));
-        auto const found = explore(s, where, m);
+        auto const found = podium::tests::explore<machine>(s, where, without<machine>(i));
         CHECK((found.violation != "" || found.stuck > 0 || found.moves != all.moves));
     }
 }

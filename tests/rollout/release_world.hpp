@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <doctest/doctest.h>
 #include <optional>
 #include <span>
 #include <string>
@@ -49,6 +50,7 @@ struct scope {
     template_id templates = 3;            ///< 1 to 3: 1 is stable at the start
     bool from_nothing = false;            ///< there is no stable version at the start
     bool lags = false;                    ///< what is seen of a set lags behind its size
+    bool previews = false;                ///< there is a preview, and routers hear late where it leads
     bool late = false;                    ///< the machine is asked when the world likes, not after every move
     std::size_t most_states = 2'000'000;  ///< more of them are a failure of the test
 };
@@ -76,6 +78,7 @@ struct world {
     release::goals todo{};
     std::array<release::set, 4> sets{};  ///< by template
     std::vector<router> routers{};
+    std::optional<template_id> previewed{};  ///< where all routers have the preview lead
     std::optional<order> told{};
     template_id about = 0;                         ///< what is wanted when it is told
     std::array<std::optional<verdict>, 2> said{};  ///< of the two runs in force, not looked at yet
@@ -102,6 +105,7 @@ enum class act : std::uint8_t {
     want,
     router_switches,
     router_reports,
+    preview_follows,
     analysis_says,
     background_says,
     time_passes,
@@ -124,6 +128,7 @@ inline std::string to_text(move const& m)
     case act::want: return "want " + std::to_string(i);
     case act::router_switches: return "router switches";
     case act::router_reports: return "router reports";
+    case act::preview_follows: return "preview follows";
     case act::analysis_says: return std::string("analysis: ") + to_string(static_cast<verdict>(i));
     case act::background_says: return std::string("background: ") + to_string(static_cast<verdict>(i));
     case act::time_passes: return "time passes";
@@ -309,6 +314,8 @@ private:
         for (template_id t = 0; t < w.sets.size(); ++t)
             w.sets[t].which = t;
         w.routers.resize(spec_.has_router() ? scope_.routers : 0);
+        if (scope_.previews)
+            w.previewed = 0;
         if (scope_.from_nothing)
             return w;
         w.s.stable = w.s.target = 1;
@@ -343,6 +350,8 @@ private:
         for (std::size_t r = 0; r < w.routers.size(); ++r)
             if (w.routers[r].at < 2)
                 f(move{w.routers[r].at == 0 ? act::router_switches : act::router_reports, r}, true);
+        if (w.previewed && w.previewed != w.todo.preview)
+            f(move{act::preview_follows}, true);
         for (std::size_t k = 0; k < w.said.size(); ++k)
             if (auto const& run = k == 0 ? w.todo.analysis : w.todo.background;
                 run && !run->said && !w.said[k])
@@ -381,6 +390,7 @@ private:
             w.routers[i].weights = weights_of(w.s);
             break;
         case act::router_reports: w.routers[i].at = 2; break;
+        case act::preview_follows: w.previewed = w.todo.preview; break;
         case act::analysis_says: w.said[0] = static_cast<verdict>(i); break;
         case act::background_says: w.said[1] = static_cast<verdict>(i); break;
         case act::time_passes: pass(w, w.todo.wake_at - noon); break;
@@ -459,7 +469,8 @@ private:
             answers.push_back({w.todo.background->number, *w.said[1]});
         release::observed seen{.sets = sets,
             .acknowledged = w.is_acknowledged() ? w.s.traffic.generation : w.s.traffic.generation - 1,
-            .answers = answers};
+            .answers = answers,
+            .previewed = w.previewed};
         if (w.s.traffic.generation == 0)
             seen.acknowledged = 0;
         if (w.told)
@@ -708,6 +719,7 @@ private:
             for (auto const x : r.weights)
                 add(x);
         }
+        add(w.previewed.value_or(0));
         add(w.told ? static_cast<int>(*w.told) + 1 : 0);
         add(w.about);
         for (auto const& v : w.said)
@@ -777,6 +789,7 @@ struct rig {
     std::uint64_t acknowledged = 0;
     std::vector<release::answer> answers{};
     std::optional<release::command> told{};
+    std::optional<template_id> previewed{};
     time_point now = noon;
 
     explicit rig(Spec spec, bool from_nothing = false) : what(std::move(spec))
@@ -792,7 +805,8 @@ struct rig {
     void ask()
     {
         for (bool changed = true; changed;) {
-            auto [next, goals] = step(what, s, release::observed{sets, acknowledged, answers, told}, now);
+            auto [next, goals] =
+                step(what, s, release::observed{sets, acknowledged, answers, told, previewed}, now);
             changed = next != s;
             s = std::move(next);
             todo = std::move(goals);
@@ -853,5 +867,63 @@ struct rig {
         ask();
     }
 };
+
+// -- What the tests of both machines have in common -------------------------------------------------
+
+inline std::vector<order> const all_orders{
+    order::promote, order::promote_full, order::abort, order::retry, order::pause, order::resume};
+
+template<class M>
+found explore(typename M::spec const& s, scope const& what, M m = {})
+{
+    return explorer<M>(std::move(m), s, what).run();
+}
+
+template<class M>
+struct row {
+    char const* name;
+    typename M::spec what;
+    scope where;
+};
+/// Nothing must be wrong with it.
+template<class M>
+found explore(row<M> const& r)
+{
+    CAPTURE(r.name);
+    REQUIRE(check(r.what));
+    auto out = explore<M>(r.what, r.where);
+    CHECK(out.violation == "");
+    CHECK(out.stuck_after == "");
+    CHECK(out.stuck == 0);
+    CHECK(out.longest < 40);
+    return out;
+}
+
+/// The size that the machine asks for.
+template<class Stepped>
+std::int32_t& wish(Stepped& out, template_id which)
+{
+    static std::int32_t none = 0;
+    for (auto& x : out.todo.sets)
+        if (x.which == which)
+            return x.replicas;
+    return none;
+}
+
+/// A machine with one more row, which is asked first.
+template<class M>
+M with_first(typename decltype(M::rows)::value_type r)
+{
+    M m;
+    m.rows.insert(m.rows.begin(), r);
+    return m;
+}
+template<class M>
+M without(std::size_t i)
+{
+    M m;
+    m.rows.erase(m.rows.begin() + static_cast<std::ptrdiff_t>(i));
+    return m;
+}
 
 }  // namespace podium::tests

@@ -6,6 +6,9 @@
 /// what every live router has acknowledged of them is what the machine is told. An analysis is an
 /// AnalysisRun, whose end is its answer. An order is an annotation, taken off in the plan that follows it.
 ///
+/// A service that is divided is annotated with its rollout's name, so that whoever finds it after the rollout
+/// is gone, or names it no more, knows that the split must go, too.
+///
 /// Source: Argo Rollouts v1.8 for the names of labels, annotations, fields and phases.
 
 #include <podium/controllers/deployments.hpp>
@@ -15,6 +18,7 @@
 #include <podium/core/duration.hpp>
 #include <podium/model/analysis.hpp>
 #include <podium/model/codec.hpp>
+#include <podium/model/config_hash.hpp>
 #include <podium/model/endpoint_slice.hpp>
 #include <podium/model/replica_set.hpp>
 #include <podium/model/rollout.hpp>
@@ -44,6 +48,8 @@ inline constexpr std::string_view rollout_revision_annotation = "rollout.argopro
 /// Set by whoever tells a rollout to do something: "promote", "promote-full", "abort", "retry", "pause",
 /// "resume".
 inline constexpr std::string_view order_annotation = "podium.dev/order";
+/// Of a service: the rollout that divides it.
+inline constexpr std::string_view managed_by_annotation = "argo-rollouts.argoproj.io/managed-by-rollouts";
 /// Of an AnalysisRun: which of its rollout's analyses it is.
 inline constexpr std::string_view run_label = "podium.dev/run";
 
@@ -188,8 +194,12 @@ struct rollouts {
             for (auto const r : view.template all<model::rollout>())
                 add(r.which());
         } else {
-            for (auto const r : view.template all<model::rollout>(x.any()->metadata.namespace_))
+            auto const& meta = x.any()->metadata;
+            for (auto const r : view.template all<model::rollout>(meta.namespace_))
                 add(r.which());
+            if constexpr (std::same_as<K, model::service>)  // its rollout may be gone
+                if (auto const by = managed_by(*x.any()); !by.empty())
+                    add(reconcile::key_for<model::rollout>(meta.namespace_, by));
         }
     }
 
@@ -199,7 +209,9 @@ struct rollouts {
     {
         reconcile::plan p;
         auto const r = view.template get<model::rollout>(which);
-        if (!r || r->metadata.deletion_timestamp)
+        if (!r)
+            let_go(p, view, which);
+        if (!r || r->metadata.deletion_timestamp || awaits_config_hash(*r))
             return p;
         auto const& strategy = r->spec.strategy;
         if (strategy.canary.has_value() == strategy.blue_green.has_value())
@@ -244,6 +256,41 @@ private:
         return s;
     }
 
+    /// The services that a rollout writes.
+    static std::set<std::string> names_of(model::rollout const& of)
+    {
+        std::set<std::string> out;
+        if (auto const& b = of.spec.strategy.blue_green)
+            out = {b->active_service, b->preview_service};
+        else if (auto const& c = of.spec.strategy.canary; c && c->traffic_routing)
+            out = {c->stable_service, c->canary_service};
+        else if (c)
+            out = {c->canary_service};
+        return out;
+    }
+    static std::string managed_by(model::service const& s)
+    {
+        auto const it = s.metadata.annotations.find(std::string(managed_by_annotation));
+        return it == s.metadata.annotations.end() ? std::string{} : it->second;
+    }
+    /// Services that it wrote, and that neither it nor another rollout names, treat all pods alike again.
+    template<class View>
+    static void let_go(reconcile::plan& p, View const& view, reconcile::key const& which)
+    {
+        std::set<std::string> used;
+        for (auto const r : view.template all<model::rollout>(which.namespace_))
+            used.merge(names_of(*r));
+        for (auto const service : view.template all<model::service>(which.namespace_)) {
+            if (managed_by(*service) != which.name || used.contains(service->metadata.name))
+                continue;
+            auto changed = *service;
+            changed.metadata.annotations.erase(std::string(managed_by_annotation));
+            if (changed.spec.split && changed.spec.split->label == rollout_hash_label)
+                changed.spec.split.reset();
+            p.update(service, std::move(changed));
+        }
+    }
+
     using set_handle = reconcile::handle<model::replica_set>;
     using run_handle = reconcile::handle<model::analysis_run>;
     using template_id = rollout::release::template_id;
@@ -265,13 +312,18 @@ private:
         std::vector<rollout::release::answer> answers{};
         std::optional<rollout::release::command> told{};
         std::uint64_t acknowledged = 0;
+        std::optional<template_id> previewed{};
         std::int64_t last_revision = 0;
         bool spends = false;
         std::string trouble{};  ///< what keeps it from being carried out
 
         [[nodiscard]] rollout::release::observed seen() const
         {
-            return {.sets = sets, .acknowledged = acknowledged, .answers = answers, .told = told};
+            return {.sets = sets,
+                .acknowledged = acknowledged,
+                .answers = answers,
+                .told = told,
+                .previewed = previewed};
         }
 
         // --- what is seen -------------------------------------------------------------------------
@@ -313,6 +365,8 @@ private:
             }
             if (auto const service = routed(); !service.empty())
                 acknowledged = acknowledged_of(service);
+            if (auto const& b = r->spec.strategy.blue_green; b && !b->preview_service.empty())
+                previewed = led_to(b->preview_service);
         }
         [[nodiscard]] std::uint64_t heard() const
         {
@@ -327,29 +381,60 @@ private:
                 : s.canary->traffic_routing ? s.canary->stable_service
                                             : std::string{};
         }
+        /// Whether every live router has acknowledged it; if not, when one is not waited for any more.
+        [[nodiscard]] bool is_in_force(model::endpoint_slice const& slice)
+        {
+            bool all = true;
+            for (auto const router : view.template all<model::router_status>())
+                if (now - router.seen < self.router_timeout && !has_acknowledged(*router, slice)) {
+                    all = false;
+                    p.wake_at(router.seen + self.router_timeout);
+                }
+            return all;
+        }
+        [[nodiscard]] std::vector<reconcile::handle<model::endpoint_slice>> slices_of(
+            std::string const& service) const
+        {
+            std::vector<reconcile::handle<model::endpoint_slice>> out;
+            for (auto slice : view.template all<model::endpoint_slice>(r->metadata.namespace_)) {
+                auto const of = slice->metadata.labels.find(std::string(model::service_name_label));
+                if (of != slice->metadata.labels.end() && of->second == service)
+                    out.push_back(std::move(slice));
+            }
+            return out;
+        }
         /// The generation of the route that every live router has in force.
         [[nodiscard]] std::uint64_t acknowledged_of(std::string const& service)
         {
             std::optional<std::uint64_t> least;
-            for (auto const slice : view.template all<model::endpoint_slice>(r->metadata.namespace_)) {
-                auto const of = slice->metadata.labels.find(std::string(model::service_name_label));
-                if (of == slice->metadata.labels.end() || of->second != service)
-                    continue;
-                bool behind = !slice->split;
-                for (auto const router : view.template all<model::router_status>()) {
-                    if (now - router.seen >= self.router_timeout)
-                        continue;
-                    if (!has_acknowledged(*router, *slice)) {
-                        behind = true;
-                        p.wake_at(router.seen + self.router_timeout);
-                    }
-                }
-                auto const one = behind
-                    ? 0
-                    : static_cast<std::uint64_t>(std::max(slice->split->generation, std::int64_t{0}));
+            for (auto const& slice : slices_of(service)) {
+                bool const there = is_in_force(*slice) && slice->split;
+                auto const one = there
+                    ? static_cast<std::uint64_t>(std::max(slice->split->generation, std::int64_t{0}))
+                    : 0;
                 least = std::min(least.value_or(one), one);
             }
             return least.value_or(0);
+        }
+        /// The template whose available pods every live router has behind a service that leads to one
+        /// template; else 0.
+        [[nodiscard]] template_id led_to(std::string const& service)
+        {
+            std::optional<std::string> version;
+            std::int32_t ready = 0;
+            for (auto const& slice : slices_of(service)) {
+                if (!is_in_force(*slice) || !slice->split || slice->split->weights.size() != 1)
+                    return 0;
+                auto const& to = slice->split->weights.begin()->first;
+                if (version.value_or(to) != to)
+                    return 0;
+                version = to;
+                for (auto const& e : slice->endpoints)
+                    ready += e.version == to && e.conditions.ready.value_or(true);
+            }
+            auto const id = template_id_of(version.value_or(std::string{}));
+            auto const set = std::ranges::find(sets, id, &rollout::release::set::which);
+            return set != sets.end() && ready >= set->available ? id : 0;
         }
         [[nodiscard]] static template_id id_of(model::replica_set const& set)
         {
@@ -400,7 +485,7 @@ private:
                 route(s.blue_green->preview_service, {{hash_of(todo.preview), 1}}, 0, false);
             else if (s.canary && state.target != 0)
                 route(s.canary->canary_service, {{hash_of(state.target), 1}}, 0, false);
-            let_go();
+            let_go(p, view, r.which());
             analyse(todo, state);
             if (state.refused && told && state.heard == told->number)
                 record(p, view, r, event_type::warning, "OrderRefused",
@@ -488,36 +573,6 @@ private:
                     out.emplace(hash_of(s.to), s.weight);
             return out;
         }
-        /// The services that a rollout writes.
-        static std::set<std::string> names_of(model::rollout const& of)
-        {
-            std::set<std::string> out;
-            if (auto const& b = of.spec.strategy.blue_green)
-                out = {b->active_service, b->preview_service};
-            else if (auto const& c = of.spec.strategy.canary; c && c->traffic_routing)
-                out = {c->stable_service, c->canary_service};
-            else if (c)
-                out = {c->canary_service};
-            return out;
-        }
-        /// Services that it wrote before its strategy changed treat all pods alike again.
-        void let_go()
-        {
-            auto used = names_of(*r);
-            for (auto const other : view.template all<model::rollout>(r->metadata.namespace_))
-                used.merge(names_of(*other));
-            for (auto const service : view.template all<model::service>(r->metadata.namespace_)) {
-                auto const& split = service->spec.split;
-                if (!split || split->label != rollout_hash_label || used.contains(service->metadata.name))
-                    continue;
-                if (std::ranges::none_of(
-                        sets, [&](auto const& set) { return split->weights.contains(hash_of(set.which)); }))
-                    continue;
-                auto changed = *service;
-                changed.spec.split.reset();
-                p.update(service, std::move(changed));
-            }
-        }
         void route(std::string const& to, std::map<std::string, std::int32_t> weights,
             std::int64_t generation, bool divides)
         {
@@ -534,7 +589,14 @@ private:
                     trouble = "the service " + to + " is the rollout " + other->metadata.name + "'s";
                     return;
                 }
+            if (!std::ranges::all_of(service->spec.selector, [&](auto const& label) {
+                    auto const& labels = r->spec.template_.metadata.labels;
+                    auto const it = labels.find(label.first);
+                    return it != labels.end() && it->second == label.second;
+                }))
+                trouble = "the service " + to + " does not select the pods of this template";
             auto changed = *service;
+            changed.metadata.annotations[std::string(managed_by_annotation)] = r->metadata.name;
             model::traffic_split split;
             if (changed.spec.split && changed.spec.split->label == rollout_hash_label)
                 split = *changed.spec.split;  // matches and a mirror are the operator's
@@ -545,10 +607,8 @@ private:
                 split.sticky = c->traffic_routing->podium->sticky;
                 split.conversion_header = c->traffic_routing->podium->conversion_header;
             }
-            if (!changed.spec.split || *changed.spec.split != split) {
-                changed.spec.split = std::move(split);
-                p.update(service, std::move(changed));
-            }
+            changed.spec.split = std::move(split);
+            p.update(service, std::move(changed));
         }
 
         // --- analyses -----------------------------------------------------------------------------

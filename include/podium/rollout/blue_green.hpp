@@ -1,8 +1,9 @@
 #pragma once
 /// Blue/green: the new version is brought up beside the old one, looked at, and switched to in one go.
 ///
-/// The preview service leads to the new set at once. The active route is switched when the new set is fully
-/// available, its check has passed and somebody, or the clock, says so. The old set stays at full size until
+/// The preview service leads to the new set at once, and the check begins when every router knows. The active
+/// route is switched when the new set is fully available, its check has passed and somebody, or the clock,
+/// says so. The old set stays at full size until
 /// every router has acknowledged the switch, the check after it has passed and a delay is over; in all that
 /// time an abort leads users back without starting a pod. An analysis that does not know stops the release
 /// and never promotes it.
@@ -151,7 +152,10 @@ public:
     bool is_retried() { return hears(order::retry); }
     bool is_retried_undecided() { return s.analysis.is_undecided() && hears(order::retry); }
     bool previews() { return has(s.target, preview_size()); }
-    bool previews_to_be_checked() { return want.pre_promotion && !s.fast && previews(); }
+    /// A check looks at what users would see: not before routers lead there.
+    bool is_to_be_checked() { return want.pre_promotion && !s.fast; }
+    bool previews_to_be_checked() { return is_to_be_checked() && previews() && is_led_to(); }
+    bool previews_unchecked() { return !is_to_be_checked() && previews(); }
     bool passes() { return s.fast || is_content(s.analysis); }
     bool is_promoted()
     {
@@ -284,6 +288,7 @@ private:
         return 0;
     }
     [[nodiscard]] bool is_stable_active() const { return active() == s.stable; }
+    [[nodiscard]] bool is_led_to() const { return !see.previewed || see.previewed == s.target; }
 
     [[nodiscard]] std::int32_t preview_size() const
     {
@@ -331,7 +336,9 @@ private:
             else if (!has(s.stable, replicas()))
                 say(out, phase::progressing, reason::pods_starting);
             break;
-        case stage::preparing: wait(reason::pods_starting); break;
+        case stage::preparing:
+            wait(previews() && !is_led_to() ? reason::router_behind : reason::pods_starting);
+            break;
         case stage::filling: wait(is_acknowledged() ? reason::pods_starting : reason::router_behind); break;
         case stage::switching: wait(reason::router_behind); break;
         case stage::checking:
@@ -386,7 +393,7 @@ inline constexpr row table[] = {
     {any_of(stage::aborted),        &machine::is_retried,                    stage::preparing},
     // forward
     {any_of(stage::preparing),      &machine::previews_to_be_checked,        stage::checking},
-    {any_of(stage::preparing),      &machine::previews,                      stage::waiting},
+    {any_of(stage::preparing),      &machine::previews_unchecked,            stage::waiting},
     {any_of(stage::checking),       &machine::is_retried_undecided,          stage::checking},
     {any_of(stage::checking),       &machine::passes,                        stage::waiting},
     {any_of(stage::waiting),        &machine::is_promoted,                   stage::filling},

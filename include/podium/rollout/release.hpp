@@ -191,6 +191,9 @@ struct observed {
     std::uint64_t acknowledged = 0;
     std::span<answer const> answers{};
     std::optional<command> told{};  ///< the latest command
+    /// Blue/green: the template whose pods every live router has behind the preview service, 0 as long as
+    /// they differ; none: there is no such service, and nobody waits for it.
+    std::optional<template_id> previewed{};
 };
 
 /// In one word, for a column of a table.
