@@ -4,6 +4,7 @@
 #include <podium/rollout/availability.hpp>
 #include <podium/rollout/blue_green.hpp>
 #include <podium/rollout/canary.hpp>
+#include <podium/rollout/condition.hpp>
 #include <podium/rollout/deployment.hpp>
 #include <podium/rollout/disruption_budget.hpp>
 #include <podium/rollout/evidence.hpp>

@@ -1,6 +1,5 @@
 #include <podium/controllers/analyses.hpp>
 
-#include <cmath>
 #include <doctest/doctest.h>
 #include <limits>
 #include <string>
@@ -8,29 +7,6 @@
 
 using namespace podium;
 using namespace std::chrono_literals;
-using rollout::analysis::condition;
-
-TEST_CASE("analyses: conditions compare the result with numbers")
-{
-    struct row {
-        std::string text;
-        std::vector<condition> expected;
-    };
-    using is = condition::is;
-    for (auto const& r : {row{"", {}}, row{"result >= 0.95", {{is::at_least, 0.95}}},
-             row{"result[0]>0.5&&result[0] <= 1", {{is::above, 0.5}, {is::at_most, 1}}},
-             row{" result == -2 ", {{is::equal, -2}}}, row{"result != 1e3", {{is::not_equal, 1000}}}}) {
-        CAPTURE(r.text);
-        auto const got = controllers::parse_condition(r.text);
-        REQUIRE(got);
-        CHECK(*got == r.expected);
-    }
-    for (std::string const text : {"result", "result >=", "0.95 <= result", "result >= 0.95 || result < 0",
-             "result[1] > 0", "all(result, {# > 1})", "result > x", "result > 1 &&", "result > 1 2"}) {
-        CAPTURE(text);
-        CHECK_FALSE(controllers::parse_condition(text));
-    }
-}
 
 TEST_CASE("analyses: arguments stand for themselves, and one that is not given is an error")
 {

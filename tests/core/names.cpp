@@ -25,6 +25,8 @@ TEST_CASE("core: each kind of name has its rule")
              row{"config_map_key", names::config_map_key, {"app.conf", "_a-", ".a"},
                  {"", ".", "..", "..a", "a/b"}},
              row{"env_var_name", names::env_var_name, {"A_B", "a.b-c", "_"}, {"", "1A", "a=b", "..a"}},
+             row{"http token", names::http_token, {"seen", "X-Visitor", "a_b.c~!"},
+                 {"", "two words", "a=b", "a;b", "a:b", "\"a\"", "\xc3\xa4"}},
              row{"percent", names::percent, {"0%", "150%"}, {"", "%", "-1%", "1.5%", "5"}},
              row{"port_name", names::port_name, {"http", "1a", "a-b"},
                  {"", "80", "a--b", "-a", "HTTP", "abcdefghijklmnop"}},
@@ -68,7 +70,7 @@ TEST_CASE("core: hostile text is no name, and the error about it is short")
     std::size_t const many = 10'000'000;
     for (auto const rule : {names::dns1123_label, names::dns1123_subdomain, names::dns1035_label,
              names::wildcard_dns1123_subdomain, names::label_key, names::label_value, names::config_map_key,
-             names::env_var_name, names::percent, names::port_name})
+             names::env_var_name, names::http_token, names::percent, names::port_name})
         for (auto const& text : {std::string(many, '.'), std::string(many, '/'),
                  "a\n" + std::string(many, 'a'), std::string(many, '*'), std::string("a\0", 2),
                  std::string(1, '\0'), std::string("\xc3\x28"), std::string("a\xff")}) {

@@ -3,8 +3,7 @@
 ///
 /// Nothing here measures: `cluster::analyses` does, and asks this what to measure and what to write down.
 ///
-/// Source: Argo Rollouts v1.8 for arguments ("{{args.name}}") and conditions ("result[0] >= 0.95"); of its
-/// expression language podium has comparisons of the result with a number, joined by "&&".
+/// Source: Argo Rollouts v1.8 for arguments ("{{args.name}}").
 
 #include <podium/core/duration.hpp>
 #include <podium/model/analysis.hpp>
@@ -12,7 +11,6 @@
 #include <podium/rollout/analysis.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -25,52 +23,6 @@ namespace podium::inline v0::controllers {
 using analysis_judge = rollout::analysis::any_judge;
 using analysis_policy = rollout::analysis::policy<analysis_judge>;
 using analysis_state = rollout::analysis::state<analysis_judge>;
-
-/// "result >= 0.95 && result[0] < 2". Errors: `invalid`. An empty text has no conditions.
-[[nodiscard]] inline result<std::vector<rollout::analysis::condition>> parse_condition(std::string_view text)
-{
-    using rollout::analysis::condition;
-    std::vector<condition> out;
-    error const wrong{errc::invalid,
-        "expected \"result >= 0.95\", with <, <=, ==, !=, >= or > and a number, joined by \"&&\"", {}, {}};
-    auto const skip = [&] {
-        while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
-            text.remove_prefix(1);
-    };
-    auto const take = [&](std::string_view word) {
-        skip();
-        bool const is = text.starts_with(word);
-        text.remove_prefix(is ? word.size() : 0);
-        return is;
-    };
-    skip();
-    if (text.empty())
-        return out;
-    static constexpr std::pair<std::string_view, condition::is> signs[] = {{"<=", condition::is::at_most},
-        {">=", condition::is::at_least}, {"==", condition::is::equal}, {"!=", condition::is::not_equal},
-        {"<", condition::is::below}, {">", condition::is::above}};
-    do {
-        condition one;
-        if (!take("result"))
-            return wrong;
-        if (take("[") && !(take("0") && take("]")))
-            return wrong;
-        auto const sign = std::ranges::find_if(signs, [&](auto const& s) { return take(s.first); });
-        if (sign == std::end(signs))
-            return wrong;
-        one.that = sign->second;
-        skip();
-        auto const [end, failed] = std::from_chars(text.data(), text.data() + text.size(), one.value);
-        if (failed != std::errc{})
-            return wrong;
-        text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-        out.push_back(one);
-    } while (take("&&"));
-    skip();
-    if (!text.empty())
-        return wrong;
-    return out;
-}
 
 /// A metric with the run's arguments in place of "{{args.name}}". The run's own are `service`, `canary-hash`
 /// and `stable-hash`. Errors: `invalid` for an argument that is not given.
@@ -164,10 +116,10 @@ namespace detail {
         return out;
     }
     rollout::analysis::threshold t;
-    auto good = parse_condition(m.success_condition);
+    auto good = rollout::analysis::parse_conditions(m.success_condition);
     if (!good)
         return error(good.error()).inside("successCondition");
-    auto bad = parse_condition(m.failure_condition);
+    auto bad = rollout::analysis::parse_conditions(m.failure_condition);
     if (!bad)
         return error(bad.error()).inside("failureCondition");
     t.success = *std::move(good);

@@ -44,6 +44,11 @@ constexpr bool is_key_char(char c) noexcept
     return is_alphanumeric(c) || c == '-' || c == '_' || c == '.';
 }
 
+constexpr bool is_token_char(char c) noexcept
+{
+    return is_alphanumeric(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+}
+
 constexpr bool all(std::string_view text, bool (*is)(char) noexcept) noexcept
 {
     for (char const c : text)
@@ -201,6 +206,16 @@ namespace podium::inline v0::names {
         return detail::invalid(
             "must be letters, digits, '-', '_' and '.', not beginning with a digit (MY_NAME)");
     return detail::path_safe(text);
+}
+
+/// Names of HTTP fields and cookies. Source: RFC 9110, 5.6.2; the length is ours.
+[[nodiscard]] inline result<void> http_token(std::string_view text)
+{
+    if (text.size() > max_subdomain)
+        return detail::too_long(max_subdomain);
+    if (text.empty() || !detail::all(text, detail::is_token_char))
+        return detail::invalid("must be letters, digits and !#$%&'*+-.^_`|~ (X-Visitor)");
+    return {};
 }
 
 /// Digits and '%': what fields that take only a percentage accept.

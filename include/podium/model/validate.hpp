@@ -11,7 +11,9 @@
 #include <podium/core/duration.hpp>
 #include <podium/core/names.hpp>
 #include <podium/model/codec.hpp>
+#include <podium/model/config_hash.hpp>
 #include <podium/model/kinds.hpp>
+#include <podium/rollout/condition.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -761,6 +763,18 @@ void check_replicated(Spec const& spec, field const& at)
         !spec.template_.spec.active_deadline_seconds, "must not be given here");
 }
 
+/// A wish that is spelled wrong must not be taken for none.
+inline void check_restart(object_meta const& meta, field const& object)
+{
+    auto const it = meta.annotations.find(std::string(restart_on_config_change_annotation));
+    if (it == meta.annotations.end())
+        return;
+    field const at = object["metadata"];
+    field const annotations = at["annotations"];
+    annotations.key(it->first).check(
+        it->second == "true" || it->second == "false", "must be \"true\" or \"false\"");
+}
+
 inline bool is_ipv4(std::string_view text) noexcept
 {
     for (int part = 0; part < 4; ++part) {
@@ -820,6 +834,7 @@ void check_data(Map const& data, std::size_t& bytes, field const& at, auto const
 {
     return detail::collect([&](detail::field const& at) {
         detail::check_metadata(d.metadata, true, names::dns1123_subdomain, at);
+        detail::check_restart(d.metadata, at);
         detail::field const spec = at["spec"];
         detail::check_replicated(d.spec, spec);
         spec["revisionHistoryLimit"].at_least(d.spec.revision_history_limit, 0);
@@ -915,6 +930,20 @@ inline void check_canary_step(canary_step const& s, std::int32_t& weight, field 
     check_analysis(s.analysis, at["analysis"]);
 }
 
+inline void check_optional_token(std::string const& name, field const& at)
+{
+    if (!name.empty())
+        at.check(names::http_token(name));
+}
+inline void check_sticky(std::optional<sticky_sessions> const& sticky, field const& at)
+{
+    if (!sticky)
+        return;
+    at.check(sticky->cookie.empty() != sticky->header.empty(), "expected a cookie or a header, and not both");
+    check_optional_token(sticky->cookie, at["cookie"]);
+    check_optional_token(sticky->header, at["header"]);
+}
+
 inline void check_canary(canary_strategy const& c, field const& at)
 {
     bool const routed = c.traffic_routing.has_value();
@@ -942,10 +971,9 @@ inline void check_canary(canary_strategy const& c, field const& at)
             *c.analysis->starting_step, 0, static_cast<std::int64_t>(c.steps.size()));
     field const routing = at["trafficRouting"];
     field const ours = routing["podium"];
-    if (routed && c.traffic_routing->podium && c.traffic_routing->podium->sticky) {
-        auto const& sticky = *c.traffic_routing->podium->sticky;
-        ours["sticky"].check(
-            sticky.cookie.empty() != sticky.header.empty(), "expected a cookie or a header, and not both");
+    if (routed && c.traffic_routing->podium) {
+        check_sticky(c.traffic_routing->podium->sticky, ours["sticky"]);
+        check_optional_token(c.traffic_routing->podium->conversion_header, ours["conversionHeader"]);
     }
 }
 
@@ -953,12 +981,27 @@ inline void check_canary(canary_strategy const& c, field const& at)
 
 namespace detail {
 
-inline void check_duration(std::string const& text, field const& at)
+/// What an argument is still to be put into, "{{args.limit}}", is looked at when the analysis begins.
+inline bool is_open(std::string const& text)
 {
-    if (text.empty())
+    return text.find("{{") != std::string::npos;
+}
+/// `parse_duration` knows no negative ones.
+inline void check_duration(std::string const& text, bool may_be_zero, field const& at)
+{
+    if (text.empty() || is_open(text))
         return;
     if (auto const d = parse_duration(text); !d)
         at.fail(d.error().message);
+    else
+        at.check(may_be_zero || *d > duration::zero(), "must be longer than 0");
+}
+inline void check_conditions(std::string const& text, field const& at)
+{
+    if (is_open(text))
+        return;
+    if (auto const all = podium::rollout::analysis::parse_conditions(text); !all)
+        at.fail(all.error().message);
 }
 
 inline void check_provider(metric_provider const& p, field const& at)
@@ -971,15 +1014,16 @@ inline void check_provider(metric_provider const& p, field const& at)
     if (p.podium) {
         auto const& m = *p.podium;
         field const ours = at["podium"];
-        ours["alpha"].check(inside(m.alpha, 0, 1), "must be more than 0 and less than 1");
+        ours["alpha"].check(m.alpha > 0 && m.alpha <= 0.5, "must be more than 0, and at most 0.5");
         ours["margin"].check(inside(m.margin, 0, 1), "must be more than 0 and less than 1");
         if (m.effect)
-            ours["effect"].check(inside(*m.effect, 0, 1), "must be more than 0 and less than 1");
+            ours["effect"].check(
+                *m.effect >= 1e-9 && *m.effect < 1, "must be at least 0.000000001 and less than 1");
         else
             ours["effect"].check(
                 m.question == release_question::not_worse, "required when the question is better");
         if (m.expected)
-            ours["expected"].check(inside(*m.expected, 0, 1), "must be more than 0 and less than 1");
+            ours["expected"].check(*m.expected >= 0 && *m.expected <= 1, "must be from 0 to 1");
         ours["minimum"].at_least(m.minimum, 0);
         ours["horizon"].check(
             m.horizon >= std::max<std::int64_t>(m.minimum, 1), "must be at least minimum, and 1");
@@ -1028,8 +1072,15 @@ inline void check_metrics(std::vector<analysis_metric> const& metrics, field con
         field const one = at[i];
         one["name"].check(!m.name.empty(), "required");
         seen.add(m.name, one["name"]);
-        check_duration(m.interval, one["interval"]);
-        check_duration(m.initial_delay, one["initialDelay"]);
+        check_duration(m.interval, false, one["interval"]);
+        check_duration(m.initial_delay, true, one["initialDelay"]);
+        check_conditions(m.success_condition, one["successCondition"]);
+        check_conditions(m.failure_condition, one["failureCondition"]);
+        bool const judged_alone = m.success_condition.empty() && m.failure_condition.empty();
+        one["successCondition"].check(!m.provider.podium || judged_alone,
+            "means nothing for podium, whose question says what is good, nor does a failureCondition");
+        one["successCondition"].check(
+            !m.provider.prometheus || !judged_alone, "required, or a failureCondition");
         one["count"].at_least(m.count, 0);
         one["interval"].check(m.count <= 1 || !m.interval.empty(), "required when count is more than 1");
         one["failureLimit"].at_least(m.failure_limit, 0);
@@ -1047,11 +1098,11 @@ inline void check_metrics(std::vector<analysis_metric> const& metrics, field con
         detail::check_metadata(t.metadata, true, names::dns1123_subdomain, at);
         detail::field const spec = at["spec"];
         detail::check_metrics(t.spec.metrics, spec["metrics"]);
-        detail::check_duration(t.spec.time_limit, spec["timeLimit"]);
+        detail::check_duration(t.spec.time_limit, false, spec["timeLimit"]);
         detail::field const dry = spec["dryRun"];
         for (std::size_t i = 0; i < t.spec.dry_run.size(); ++i)
-            if (std::ranges::none_of(
-                    t.spec.metrics, [&](auto const& m) { return m.name == t.spec.dry_run[i].metric_name; }))
+            if (std::ranges::find(t.spec.metrics, t.spec.dry_run[i].metric_name, &analysis_metric::name) ==
+                t.spec.metrics.end())
                 dry[i].fail("there is no metric of this name");
     });
 }
@@ -1062,6 +1113,7 @@ inline void check_metrics(std::vector<analysis_metric> const& metrics, field con
         detail::check_metadata(r.metadata, true, names::dns1123_subdomain, at);
         detail::field const spec = at["spec"];
         detail::check_metrics(r.spec.metrics, spec["metrics"]);
+        detail::check_duration(r.spec.time_limit, false, spec["timeLimit"]);
     });
 }
 
@@ -1069,6 +1121,7 @@ inline void check_metrics(std::vector<analysis_metric> const& metrics, field con
 {
     return detail::collect([&](detail::field const& at) {
         detail::check_metadata(r.metadata, true, names::dns1123_subdomain, at);
+        detail::check_restart(r.metadata, at);
         detail::field const spec = at["spec"];
         detail::check_replicated(r.spec, spec);
         spec["revisionHistoryLimit"].at_least(r.spec.revision_history_limit, 0);
@@ -1279,6 +1332,7 @@ inline void check_claim(persistent_volume_claim_spec const& spec, field const& a
 {
     return detail::collect([&](detail::field const& at) {
         detail::check_metadata(set.metadata, true, names::dns1123_label, at);
+        detail::check_restart(set.metadata, at);
         detail::field const spec = at["spec"];
         auto whole = set.spec;
         detail::field const claims = spec["volumeClaimTemplates"];
@@ -1366,14 +1420,12 @@ inline void check_split(traffic_split const& split, field const& at)
         sum += std::max(weight, 0);
     }
     weights.check(sum > 0, "must not all be 0: nobody would be served");
-    field const sticky = at["sticky"];
-    if (split.sticky)
-        sticky.check(split.sticky->cookie.empty() != split.sticky->header.empty(),
-            "expected a cookie or a header, and not both");
+    check_sticky(split.sticky, at["sticky"]);
+    check_optional_token(split.conversion_header, at["conversionHeader"]);
     field const matches = at["matches"];
     for (std::size_t i = 0; i < split.matches.size(); ++i) {
         field const m = matches[i];
-        m["header"].check(!split.matches[i].header.empty(), "required");
+        check_required_name(split.matches[i].header, names::http_token, m["header"]);
         m["version"].check(!split.matches[i].version.empty(), "required");
     }
     field const mirror = at["mirror"];

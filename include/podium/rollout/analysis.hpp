@@ -17,6 +17,7 @@
 #include <podium/core/error.hpp>
 #include <podium/core/result.hpp>
 #include <podium/core/time.hpp>
+#include <podium/rollout/condition.hpp>
 #include <podium/rollout/evidence.hpp>
 #include <podium/rollout/proportion.hpp>
 #include <podium/rollout/verdict.hpp>
@@ -86,27 +87,6 @@ concept Judge = std::copyable<J> && std::regular<typename J::state> && std::copy
         { judge.read(s, r) } -> std::same_as<heard<typename J::state>>;
         { judge.finish(s) } -> std::same_as<verdict>;
     };
-
-/// What a number is compared with.
-struct condition {
-    enum class is : std::uint8_t { below, at_most, equal, not_equal, at_least, above };
-    is that = is::at_least;
-    double value = 0;
-
-    [[nodiscard]] constexpr bool holds(double x) const noexcept
-    {
-        switch (that) {
-        case is::below: return x < value;
-        case is::at_most: return x <= value;
-        case is::equal: return x >= value && x <= value;
-        case is::not_equal: return x < value || x > value;
-        case is::at_least: return x >= value;
-        case is::above: return x > value;
-        }
-        return false;
-    }
-    friend bool operator==(condition const&, condition const&) = default;
-};
 
 /// Judges single values by a condition: good enough or not, each time anew. It knows nothing of chance: of a
 /// rate measured from few requests it says what those few say. A job or command is a value too: 1 succeeded,

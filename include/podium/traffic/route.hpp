@@ -7,6 +7,7 @@
 /// set, so a router never goes by half of a change.
 
 #include <podium/core/error.hpp>
+#include <podium/core/names.hpp>
 #include <podium/core/result.hpp>
 #include <podium/core/time.hpp>
 #include <podium/traffic/outlier.hpp>
@@ -133,7 +134,7 @@ namespace podium::inline v0::traffic {
     for (std::size_t i = 0; i < r.matches.size(); ++i) {
         auto const path = "matches[" + std::to_string(i) + ']';
         auto const& m = r.matches[i];
-        if (!detail::is_token(m.header))
+        if (!names::http_token(m.header))
             wrong.add({errc::invalid, "must be the name of a header", path + ".header"});
         if (m.how == header_match::kind::prefix && m.value.empty())
             wrong.add({errc::invalid, "must not be empty: it would match any value", path + ".value"});
@@ -156,7 +157,7 @@ namespace podium::inline v0::traffic {
             wrong.add({errc::invalid, "must be more than 0", "mirror.deadline"});
         needs_weights("mirror");
     }
-    if (!r.conversion_header.empty() && !detail::is_token(r.conversion_header))
+    if (!r.conversion_header.empty() && !names::http_token(r.conversion_header))
         wrong.add({errc::invalid, "must be the name of a header", "conversion_header"});
     if (r.ejection)
         if (auto ok = check(*r.ejection); !ok)

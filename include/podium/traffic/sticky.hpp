@@ -17,6 +17,7 @@
 
 #include <podium/core/error.hpp>
 #include <podium/core/hash.hpp>
+#include <podium/core/names.hpp>
 #include <podium/core/result.hpp>
 #include <podium/traffic/split.hpp>
 
@@ -67,16 +68,6 @@ struct visit_answer {
 
 namespace podium::inline v0::traffic::detail {
 
-/// RFC 9110, 5.6.2: what a field or cookie may be named.
-[[nodiscard]] constexpr bool is_token(std::string_view text) noexcept
-{
-    constexpr std::string_view others = "!#$%&'*+-.^_`|~";
-    return !text.empty() && std::ranges::all_of(text, [&](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-            others.find(c) != std::string_view::npos;
-    });
-}
-
 [[nodiscard]] constexpr bool stays_plain(char c) noexcept
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
@@ -125,7 +116,7 @@ namespace podium::inline v0::traffic {
 {
     if (p.by == sticky_by::nothing)
         return {};
-    if (!detail::is_token(p.name))
+    if (!names::http_token(p.name))
         return error{errc::invalid, "must be the name of a cookie or header", "name"};
     if (p.max_age < std::chrono::seconds(0))
         return error{errc::invalid, "must not be negative", "max_age"};
