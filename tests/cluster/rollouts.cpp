@@ -275,6 +275,77 @@ TEST_CASE("rollouts: a gate that fails stops a release before any user sees it, 
     }
 }
 
+TEST_CASE("rollouts: a job that hangs ends with its time, or with what it was started for")
+{
+    json const pod = {{"restartPolicy", "Never"},
+        {"containers", {{{"name", "test"}, {"image", "shop/web:1.2"}}}}};  // serves for ever
+    for (bool const limited : {true, false}) {
+        CAPTURE(limited);
+        released w(blue_green({{"prePromotionAnalysis", analysis}}));
+        json spec = {{"template", {{"spec", pod}}}};
+        if (limited)
+            spec["activeDeadlineSeconds"] = 1;
+        w.measure("check",
+            {{"name", "gate"}, {"consecutiveErrorLimit", 0}, {"provider", {{"job", {{"spec", spec}}}}}});
+        auto const jobs = [&] {
+            std::size_t n = 0;
+            for (auto const& p : w.pods())
+                if (auto const* const of = model::controller_of(p->metadata))
+                    n += of->kind == model::analysis_run::kind;
+            return n;
+        };
+        w.release("1.2", "0.25");
+        REQUIRE(w.until([&] { return jobs() == 1; }));
+        if (!limited)
+            w.order("abort");
+        CHECK(limited ? w.comes_to("Paused", "the analysis has no data") : w.comes_to("Degraded", "aborted"));
+        CHECK(w.until([&] { return jobs() == 0; }));
+        CHECK(w.until([&] { return w.processes().size() <= 4; }));
+        w.stop();
+    }
+}
+
+TEST_CASE("rollouts: other settings are rolled out like another version, and nobody is lost")
+{
+    world w;
+    w.create("/api/v1/namespaces/default/configmaps",
+        json{{"metadata", {{"name", "settings"}}}, {"data", {{"CONVERSION_RATE", "0.25"}}}});
+    w.web(2);
+    auto const change = [&](std::string const& target, json const& body) {
+        api::request r{.method = api::method::patch,
+            .target = target,
+            .content_type = "application/merge-patch+json",
+            .body = body.dump()};
+        auto const patched = w.run(w.c.call(std::move(r)));
+        REQUIRE_MESSAGE(patched.code == 200, patched.body);
+    };
+    auto const deployment = [&] { return w.c.view().get<model::deployment>("default", "web"); };
+    auto const hash = [&] { return model::config_hash_of(deployment()->spec.template_.metadata); };
+    auto const is_rolled_out = [&] {
+        int n = 0;
+        for (auto const& p : w.pods())
+            if (model::config_hash_of(p->metadata) != hash())
+                return false;
+            else
+                n += model::is_ready(*p);
+        return n == 2 && deployment()->status.updated_replicas == 2;
+    };
+    json container = model::to_json(deployment()->spec.template_.spec.containers[0]);
+    container["envFrom"] = {{{"configMapRef", {{"name", "settings"}}}}};
+    visitors v;
+    v.start(w, 4);
+    change("/apis/apps/v1/namespaces/default/deployments/web",
+        {{"metadata", {{"annotations", {{"podium.dev/restart-on-config-change", "true"}}}}},
+            {"spec", {{"template", {{"spec", {{"containers", json::array({container})}}}}}}}});
+    REQUIRE(w.until([&] { return !hash().empty() && is_rolled_out(); }));
+    auto const before = hash();
+    change("/api/v1/namespaces/default/configmaps/settings", {{"data", {{"CONVERSION_RATE", "0.5"}}}});
+    REQUIRE(w.until([&] { return hash() != before && is_rolled_out(); }));
+    v.stop(w);
+    CHECK(v.lost == std::vector<std::string>{});
+    w.stop();
+}
+
 TEST_CASE("rollouts: blue/green switches and goes back under load, and nobody is lost")
 {
     released w(blue_green({{"prePromotionAnalysis", analysis}, {"scaleDownDelaySeconds", 2}}));

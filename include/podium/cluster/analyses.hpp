@@ -3,9 +3,12 @@
 /// are.
 ///
 /// The router's own counts are read here, so the loop from a request to a verdict is closed in one process. A
-/// change of the weights begins another stretch at once: the counts before and after it are never mixed. Jobs
-/// are pods that the run owns; commands and calls have deadlines. What is under way is remembered here alone:
-/// a run that is interrupted begins anew.
+/// change of the weights begins another stretch at once: the units before and after it are never mixed. A
+/// conversion counts in the stretch in which it comes in, which need not be that of its visit: where people
+/// take long to convert, a raise of the weight makes the canary look a little worse than it is, as stable has
+/// more of the late ones. Jobs are pods that the run owns, ended with what they were started for; commands
+/// and calls have deadlines. What is under way is remembered here alone: a run that is interrupted begins
+/// anew.
 
 #include <podium/cluster/router.hpp>
 #include <podium/cluster/url.hpp>
@@ -80,12 +83,14 @@ public:
     /// The view shows these changes now.
     void absorb(std::span<reconcile::change const> changes)
     {
-        bool const has_jobs =
-            std::ranges::any_of(active_, [](auto const& one) { return !one.second.jobs.empty(); });
+        auto const is_of_a_run = [](reconcile::object const& o) {
+            auto const pod = o.as<model::pod>();
+            auto const* const owner = pod ? model::controller_of(pod->metadata) : nullptr;
+            return owner && owner->kind == model::analysis_run::kind;
+        };
         for (auto const& c : changes)
             if (c.object.kind == &reconcile::kind_of<model::analysis_run> ||
-                c.object.kind == &reconcile::kind_of<model::service> ||
-                (has_jobs && c.object.kind == &reconcile::kind_of<model::pod>))
+                c.object.kind == &reconcile::kind_of<model::service> || is_of_a_run(c.object))
                 return wake_.kick();
     }
 
@@ -129,8 +134,10 @@ private:
         time_point next = never;
         std::set<std::string> present;
         for (auto const run : view_.template all<model::analysis_run>()) {
-            if (is_over(run->status.phase))
+            if (is_over(run->status.phase)) {
+                tidy(run, {});
                 continue;
+            }
             present.insert(run.uid());
             auto& one = find(run, now);
             one.object = run;
@@ -204,6 +211,11 @@ private:
             for (auto const& t : stepped.todo.measure)
                 measure(one, t, now);
         } while (!one.answers.empty());
+        std::erase_if(one.jobs, [&](auto const& j) {  // nobody waits for it: it took too long, or all is said
+            auto const& at = one.state.metrics[j.first];
+            return at.said || !at.asked_at || at.sequence != j.second.of.sequence;
+        });
+        tidy(one.object, one.jobs);
 
         auto shown = *one.object;
         controllers::show(shown, one.policy, one.state, now);
@@ -336,7 +348,6 @@ private:
         if (provider.podium) {
             one.answers.push_back({t, reading(std::in_place_index<1>, one.comparisons[t.metric].seen), now});
         } else if (provider.job) {
-            end_job(one, t.metric);  // one that took too long
             one.jobs[t.metric] = {t, 0};
             start_job(one, t.metric);
         } else {
@@ -365,8 +376,7 @@ private:
     {
         for (auto& call : one.calls)
             call.emit(asio::cancellation_type::terminal);
-        while (!one.jobs.empty())
-            end_job(one, one.jobs.begin()->first);
+        one.jobs.clear();
     }
 
     /// The number that a call or a command gives. By value: it outlives what asked for it.
@@ -416,16 +426,17 @@ private:
 
     // -- Jobs --------------------------------------------------------------------------------------
 
-    static std::string pod_name(active const& one, std::size_t metric, job const& j)
+    static std::string pod_name(
+        reconcile::handle<model::analysis_run> const& run, std::size_t metric, job const& j)
     {
-        return one.object->metadata.name + '-' + std::to_string(metric) + '-' +
-            std::to_string(j.of.sequence) + '-' + std::to_string(j.attempt);
+        return run->metadata.name + '-' + std::to_string(metric) + '-' + std::to_string(j.of.sequence) + '-' +
+            std::to_string(j.attempt);
     }
     void start_job(active& one, std::size_t metric)
     {
         auto const& from = one.metrics[metric].provider.job->spec->template_;
         model::pod pod;
-        pod.metadata.name = pod_name(one, metric, one.jobs.at(metric));
+        pod.metadata.name = pod_name(one.object, metric, one.jobs.at(metric));
         pod.metadata.namespace_ = one.object->metadata.namespace_;
         pod.metadata.labels = from.metadata.labels;
         pod.metadata.annotations = from.metadata.annotations;
@@ -438,18 +449,18 @@ private:
         auto const kept = std::make_shared<reconcile::plan>(std::move(p));
         store_.commit(kept->whole(), [kept](reconcile::committed) {});
     }
-    void end_job(active& one, std::size_t metric)
+    /// Ends the pods of a run that are not those of these jobs, also such as this process did not start.
+    void tidy(reconcile::handle<model::analysis_run> const& run, std::map<std::size_t, job> const& jobs)
     {
-        auto const it = one.jobs.find(metric);
-        if (it == one.jobs.end())
+        reconcile::plan p;
+        for (auto const pod : view_.template owned_by<model::pod>(run))
+            if (!is_terminal(pod->status.phase) && !pod->metadata.deletion_timestamp &&
+                std::ranges::none_of(jobs,
+                    [&](auto const& j) { return pod->metadata.name == pod_name(run, j.first, j.second); }))
+                controllers::begin_deletion(p, pod, store::clock::now());
+        if (p.empty())
             return;
-        auto const name = pod_name(one, metric, it->second);
-        one.jobs.erase(it);
-        auto const pod = view_.template get<model::pod>(one.object->metadata.namespace_, name);
-        if (!pod || is_terminal(pod->status.phase))
-            return;
-        auto const kept = std::make_shared<reconcile::plan>();
-        controllers::begin_deletion(*kept, pod, store::clock::now());
+        auto const kept = std::make_shared<reconcile::plan>(std::move(p));
         store_.commit(kept->whole(), [kept](reconcile::committed) {});
     }
     void follow_jobs(active& one)
@@ -457,8 +468,8 @@ private:
         for (auto it = one.jobs.begin(); it != one.jobs.end();) {
             auto& [metric, j] = *it;
             auto const& spec = *one.metrics[metric].provider.job->spec;
-            auto const pod =
-                view_.template get<model::pod>(one.object->metadata.namespace_, pod_name(one, metric, j));
+            auto const pod = view_.template get<model::pod>(
+                one.object->metadata.namespace_, pod_name(one.object, metric, j));
             bool const ended = pod && is_terminal(pod->status.phase);
             if (!ended) {
                 ++it;
