@@ -17,8 +17,8 @@
 #include <podium/api/path.hpp>
 #include <podium/api/status.hpp>
 #include <podium/controllers/disruption_budgets.hpp>
-#include <podium/core/hash.hpp>
 #include <podium/controllers/pods.hpp>
+#include <podium/core/hash.hpp>
 #include <podium/labels/selector.hpp>
 #include <podium/model/merge.hpp>
 #include <podium/model/scheme.hpp>
