@@ -371,9 +371,9 @@ TEST_CASE("rollout: one that is gone leaves no division behind, nor does it touc
     for (auto const& how : {canary({weight(50), wait_here()}), blue_green()}) {
         released w(how);
         auto own = podium::tests::world::service("own");
-        own.spec.split.emplace();
-        own.spec.split->label = controllers::rollout_hash_label;
-        own.spec.split->weights = {{"handmade", 1}};
+        auto& split = own.spec.split.edit();
+        split.label = controllers::rollout_hash_label;
+        split.weights = {{"handmade", 1}};
         w.put(own);
         w.release("web:2");
         CHECK(w.store.get<model::service>("default", "web")->spec.split);
