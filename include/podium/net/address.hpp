@@ -9,8 +9,11 @@
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <charconv>
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace podium::inline v0::net {
@@ -36,6 +39,27 @@ struct address {
 
     friend bool operator==(address const&, address const&) = default;
 };
+
+/// What `text` writes of an IP address and a port; "localhost" is 127.0.0.1. `invalid` otherwise.
+[[nodiscard]] inline result<address> parse_address(std::string_view text)
+{
+    auto const colon = text.rfind(':');
+    auto ip = std::string(text.substr(0, colon == text.npos ? 0 : colon));
+    if (ip == "localhost")
+        ip = "127.0.0.1";
+    bool const bracketed = ip.starts_with('[') && ip.ends_with(']');
+    if (bracketed)
+        ip = ip.substr(1, ip.size() - 2);
+    boost::system::error_code ec;
+    auto const literal = asio::ip::make_address(ip, ec);
+    auto const digits = text.substr(colon == text.npos ? text.size() : colon + 1);
+    std::uint16_t port = 0;
+    auto const [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+    if (ec || literal.is_v6() != bracketed || failed != std::errc() || end != digits.data() + digits.size())
+        return error{errc::invalid,
+            "expected ADDRESS:PORT, as 127.0.0.1:80 or [::1]:80, not \"" + std::string(text) + '"'};
+    return address::tcp(std::move(ip), port);
+}
 
 /// `invalid` when `ip` is no IP literal or `path` is longer than the system takes.
 [[nodiscard]] inline result<asio::generic::stream_protocol::endpoint> endpoint_of(address const& where)
