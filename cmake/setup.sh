@@ -2,7 +2,7 @@
 # Makes a bare Debian 12 able to build podium: `install_missing` installs packages, `configure` sets up a build folder.
 
 packages_to_build="cmake ninja-build g++ libboost1.81-dev nlohmann-json3-dev libyaml-cpp-dev"
-packages_to_test="doctest-dev clang-19 libclang-rt-19-dev pkg-config prometheus python3-venv"
+packages_to_test="doctest-dev clang-19 libclang-rt-19-dev pkg-config prometheus python3-venv chromium"
 packages_to_bench="libbenchmark-dev"
 packages_to_compare="haproxy nginx-light"
 

@@ -7,6 +7,7 @@
 
 #include <podium/api/path.hpp>
 #include <podium/api/status.hpp>
+#include <podium/cluster/dashboard.hpp>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -46,6 +47,10 @@ Ctrl-C drains all pods and leaves nothing behind; a second one does not wait.
   --socket PATH    to listen on ($XDG_RUNTIME_DIR/podium.sock, else /run/podium/podium.sock)
   --data DIR       where volumes are kept, a folder for each claim; they outlive podium (podium-data)
   --state DIR      where logs are kept; without it they are deleted at the end
+  --dashboard ADDRESS:PORT
+                   where to show the dashboard, on loopback only (127.0.0.1:8001, or any port if that is taken);
+                   everybody on this machine can open it
+  --no-dashboard   without one
   --grace SECONDS  how long pods may take to end after Ctrl-C (30)
   --autoscale-period SECONDS
                    how often usage is measured and autoscalers decide (15)
@@ -208,9 +213,26 @@ asio::awaitable<int> run(arguments const& args, podium::cluster::options how)
         co_return failed(e);
     }
 
+    podium::cluster::dashboard page(executor, cluster);
+    std::string page_at;
+    if (!args.has("--no-dashboard")) {
+        auto const wanted = net::parse_address(args.value("--dashboard", "127.0.0.1:8001"));
+        auto listening = page.listen(*wanted);
+        if (!listening && !args.has("--dashboard") && listening.error().code == errc::unavailable)
+            listening = page.listen(net::address::tcp(wanted->ip, 0));
+        if (!listening) {
+            auto e = listening.error();
+            e.message += "\n--dashboard takes another address and port, --no-dashboard none.";
+            co_await cluster.stop(podium::duration::zero());
+            on_signal.cancel();
+            co_return failed(e);
+        }
+        page_at = "; the dashboard is at http://" + listening->text() + '/';
+    }
+
     screen shown(cluster);
     shown.note("podium is up, listening on " + socket +
-        (socket == net::default_socket() ? "" : " (give --socket to the other commands)"));
+        (socket == net::default_socket() ? "" : " (give --socket to the other commands)") + page_at);
     cluster.on_change([&](std::span<podium::reconcile::change const> c) { shown.changed(c); });
     following disk(cluster, shown, args.values("-f"), args.value("-n", "default"));
     bool first = true;
@@ -234,6 +256,7 @@ asio::awaitable<int> run(arguments const& args, podium::cluster::options how)
         shown.draw();
         co_await pause(20ms);
     }
+    co_await page.stop();
     shown.draw();
     shown.end();
     shown.note("podium is down, nothing is left");
@@ -249,7 +272,7 @@ int up(std::vector<std::string> const& args)
     auto const parsed = parse(args,
         {{"--help -h"}, {"-f --filename", true}, {"-n --namespace", true}, {"--images", true},
             {"--nodes", true}, {"--data", true}, {"--socket", true}, {"--state", true}, {"--grace", true},
-            {"--autoscale-period", true}});
+            {"--autoscale-period", true}, {"--dashboard", true}, {"--no-dashboard"}});
     if (!parsed)
         return failed(parsed.error(), 2);
     if (parsed->has("--help"))
@@ -269,6 +292,8 @@ int up(std::vector<std::string> const& args)
     auto const period = std::strtod(period_text.c_str(), &end);
     if (period_text.empty() || *end != '\0' || !(period >= 0.1) || !(period <= 3600))
         return failed({errc::invalid, "--autoscale-period: expected seconds, from 0.1 to 3600", {}, {}}, 2);
+    if (auto const at = net::parse_address(parsed->value("--dashboard", "127.0.0.1:8001")); !at)
+        return failed({errc::invalid, "--dashboard: " + at.error().message, {}, {}}, 2);
     if (auto const files = manifest_files(parsed->values("-f")); !files)
         return failed(files.error());
 

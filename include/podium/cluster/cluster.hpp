@@ -86,6 +86,14 @@ struct options {
     runtime::isolation keep_together = runtime::isolation::automatic;
 };
 
+/// Where a cluster is in its life.
+enum class stage : std::uint8_t { starting, up, stopping };
+
+[[nodiscard]] constexpr std::string_view to_string(stage s) noexcept
+{
+    return s == stage::up ? "up" : s == stage::starting ? "starting" : "stopping";
+}
+
 /// `start`, and `co_await stop(...)` before it is destroyed. To be used on the strand that it was made for.
 template<class Indices, class... Controllers>
 class basic_local {
@@ -141,6 +149,14 @@ public:
     [[nodiscard]] store_type& store() noexcept { return store_; }
     [[nodiscard]] model::scheme const& kinds() const noexcept { return kinds_; }
     [[nodiscard]] options const& how() const noexcept { return how_; }
+    [[nodiscard]] cluster::stage stage() const noexcept
+    {
+        return stopping_ ? cluster::stage::stopping
+            : started_   ? cluster::stage::up
+                         : cluster::stage::starting;
+    }
+    /// Are requests to services answered?
+    [[nodiscard]] bool routing() const noexcept { return router_ && router_->serving(); }
     /// The counts of the proxy, see `route_name`.
     [[nodiscard]] net::router_status traffic() const
     {
@@ -434,6 +450,7 @@ private:
     std::function<void(std::span<reconcile::change const>)> observer_{};
     std::vector<std::shared_ptr<asio::steady_timer>> waiting_{};  ///< of whoever awaits `changed`
     std::map<std::string, std::set<std::string>> reported_{};     ///< by the pod's uid
+    bool started_ = false;
     bool stopping_ = false;
     bool hurried_ = false;
 };
@@ -504,6 +521,7 @@ asio::awaitable<result<void>> basic_local<Indices, Controllers...>::start()
     spawn(autoscaling_->run());
     for (std::size_t i = 0; i < how_.nodes.size(); ++i)
         add_node(how_.nodes[i], prefix + ".255." + std::to_string(i + 1));
+    started_ = true;
     co_return result<void>{};
 }
 

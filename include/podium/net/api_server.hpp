@@ -71,6 +71,21 @@ private:
     bool ended_ = false;
 };
 
+/// The body of an answer out of a feed, until that ends or nobody reads any more; then the feed is over.
+inline asio::awaitable<void> pour(std::shared_ptr<api_feed> feed, http_stream& out)
+{
+    co_await asio::this_coro::throw_if_cancelled(false);
+    struct hang_up {
+        api_feed& feed;
+        ~hang_up() { feed.end(); }
+    } const at_end{*feed};
+    for (;;) {
+        auto const lines = co_await feed->next();
+        if (lines.empty() || !co_await out.write(lines))
+            co_return;
+    }
+}
+
 /// An answer, what becomes one line by line, or a stream that is read only as fast as its client reads it.
 using api_answer = std::variant<api::response, std::shared_ptr<api_feed>, http_answer>;
 using api_handler = std::function<asio::awaitable<api_answer>(api::request)>;
@@ -147,19 +162,6 @@ private:
     static http_response whole(api::response r)
     {
         return answer(static_cast<unsigned>(r.code), std::move(r.body), "application/json");
-    }
-    static asio::awaitable<void> pour(std::shared_ptr<api_feed> feed, http_stream& out)
-    {
-        co_await asio::this_coro::throw_if_cancelled(false);
-        struct hang_up {
-            api_feed& feed;
-            ~hang_up() { feed.end(); }
-        } const at_end{*feed};
-        for (;;) {
-            auto const lines = co_await feed->next();
-            if (lines.empty() || !co_await out.write(lines))
-                co_return;
-        }
     }
 
     http_server server_;
