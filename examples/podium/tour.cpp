@@ -1,13 +1,15 @@
 // podium tour: the shop runs on three nodes, is found, healed, keeps its data, is scaled, rolled and rolled
-// back, and is released behind a test, by blue/green and by canary, on real processes and real requests. Each
-// scene says what it shows, checks it, and reports what it measured.
+// back, is released behind a test, by blue/green and by canary, follows its load and is measured, on real
+// processes and real requests. Each scene says what it shows, checks it, and reports what it measured.
 #include "arguments.hpp"
 #include "commands.hpp"
+#include "figures.hpp"
 #include "load.hpp"
 #include "manifests.hpp"
 #include "report.hpp"
 
 #include <podium/cluster/cluster.hpp>
+#include <podium/cluster/dashboard.hpp>
 #include <podium/net/http_client.hpp>
 #include <podium/rollout/sample_size.hpp>
 
@@ -36,7 +38,7 @@ using boost::asio::awaitable;
 
 constexpr char const usage[] = R"(usage: podium tour [OPTION...]
 
-Plays eleven scenes on a local cluster of three nodes. Ends with a table of what was promised; the exit code is not zero
+Plays thirteen scenes on a local cluster of three nodes. Ends with a table of what was promised; the exit code is not zero
 if a promise broke.
 
    1 declare      a shop from YAML files
@@ -50,6 +52,8 @@ if a promise broke.
    9 blue/green   previewed, switched to in one go, and back
   10 canary       a good idea: half of the visitors, until it is proven that more of them buy
   11 canary, bad  a bad idea goes back by itself; without visitors nothing is known, and nothing promoted
+  12 autoscale    2 -> 3 at 80 % CPU, which makes it some 53 %, and back when the load is gone
+  13 measure      what happened, asked of /metrics alone
 
   --scene N          only this scene (the first is played before it, for there must be something to look at)
   --rate N           requests a second during rolling updates and blue/green switches (1200)
@@ -57,6 +61,7 @@ if a promise broke.
   --images DIR       the image directory (beside this program)
   --manifests DIR    the shop's manifests (beside this program)
   --releases DIR     those of scenes 8 to 11 (beside this program)
+  --scaling DIR      the autoscaler of scene 12 (beside this program)
   --report FILE      where the report goes (tour.html beside this program)
   --help
 )";
@@ -99,12 +104,14 @@ public:
     struct settings {
         std::string manifests{};
         std::string releases{};
+        std::string scaling{};
         double rate = 0;      // requests a second
         double visitors = 0;  // a second
     };
     player(boost::asio::io_context& io, podium::cluster::options how, settings s)
         : io_(io),
           cluster_(io.get_executor(), std::move(how)),
+          page_(io.get_executor(), cluster_),
           settings_(std::move(s))
     {
     }
@@ -114,6 +121,7 @@ public:
     bool has_load() const { return load_.has_value(); }
     std::vector<tour::replica_sample> const& replicas() const { return replicas_; }
     std::vector<tour::comparison> const& comparisons() const { return comparisons_; }
+    std::vector<tour::scaling> const& scalings() const { return scalings_; }
     std::optional<std::uint64_t> lost_in_updates() const { return lost_in_updates_; }
     std::optional<std::uint64_t> lost_in_releases() const { return lost_in_releases_; }
 
@@ -123,7 +131,14 @@ public:
             (void)failed(up.error());
             co_return false;
         }
-        std::printf("three nodes, addresses %s\n", cluster_.cidr().c_str());
+        auto const shown_at = page_.listen(net::address::tcp("127.0.0.1", 0));
+        if (!shown_at) {
+            (void)failed(shown_at.error());
+            co_return false;
+        }
+        page_at_ = *shown_at;
+        std::printf("three nodes, addresses %s; to look on: http://%s/\n", cluster_.cidr().c_str(),
+            page_at_.text().c_str());
         boost::asio::co_spawn(io_, sample(), boost::asio::detached);
         bool const declared = co_await run(
             1, "declare", "web x2 and db x1 from YAML files, placed on three nodes", &player::declare);
@@ -151,6 +166,9 @@ public:
             {11, "canary, bad",
                 "a bad idea goes back by itself; without visitors nothing is known, and nothing promoted",
                 &player::bad_idea},
+            {12, "autoscale", "2 -> 3 at 80 % CPU, which makes it some 53 %, and back when the load is gone",
+                &player::autoscale},
+            {13, "measure", "what happened, asked of /metrics alone", &player::measure},
         };
         for (auto const& c : chapters)
             if (declared && (only == 0 || only == c.number)) {
@@ -160,6 +178,7 @@ public:
         co_await end_load();
         stopped_ = true;
         std::printf("\nstopping\n");
+        co_await page_.stop();
         co_await cluster_.stop(10s);
         co_return fine;
     }
@@ -223,6 +242,11 @@ private:
                 n.ready += model::is_ready(*pod) && podium::controllers::is_active(*pod);
             }
             replicas_.push_back(std::move(now));
+            if (scaling_)
+                if (auto const a = autoscaler())
+                    scaling_->samples.push_back(
+                        {clock_type::now(), used(), static_cast<std::uint32_t>(ready_pods("web").size()),
+                            static_cast<std::uint32_t>(a->status.desired_replicas)});
             co_await wait(100ms);
         }
     }
@@ -252,6 +276,18 @@ private:
     auto deployment(std::string const& name)
     {
         return cluster_.view().get<model::deployment>("default", name);
+    }
+    podium::reconcile::handle<model::horizontal_pod_autoscaler> autoscaler()
+    {
+        return cluster_.view().get<model::horizontal_pod_autoscaler>("default", "web");
+    }
+    // Percent of what the webs request, as the autoscaler last saw it.
+    std::optional<double> used()
+    {
+        auto const a = autoscaler();
+        if (!a || a->status.current_metrics.empty() || !a->status.current_metrics.front().resource)
+            return {};
+        return a->status.current_metrics.front().resource->current.average_utilization;
     }
     template<class Kind = model::deployment>
     bool is_rolled_out(std::string const& name)
@@ -327,9 +363,11 @@ private:
         r.body() = std::move(body);
         net::http_call_options how;
         how.deadline = 3s;
+        bool const shop = ip == address_of("web");
         auto got = co_await net::http_call(net::address::tcp(std::move(ip), port), std::move(r), how);
         if (!got)
             co_return std::nullopt;
+        asked_ += shop && got->result_int() < 400;
         co_return *std::move(got);
     }
     // SIGKILL to the main process of the pod's first container.
@@ -357,8 +395,9 @@ private:
             o.connections = 32;
             o.per_second = rate;
             // Each request is a visitor of its own, and buys or not whichever pod it comes to.
-            o.prepare = [](tour::load_request& r, std::uint64_t number) {
+            o.prepare = [this](tour::load_request& r, std::uint64_t number) {
                 r.set("X-Visitor", "visitor-" + std::to_string(number));
+                r.target(target_);
             };
             load_.emplace(io_.get_executor(), std::move(o));
         }
@@ -1186,16 +1225,206 @@ private:
             s, ok && stable_version("checkout") == "1.4", "told to abort, v1.4 has all of the traffic again");
     }
 
+    // -- Load --------------------------------------------------------------------------------------
+
+    // The mean of what was used in the last samples.
+    std::optional<double> used_lately(duration time) const
+    {
+        double sum = 0, n = 0;
+        for (auto const& x : scaling_->samples)
+            if (x.percent && clock_type::now() - x.at <= time)
+                sum += *x.percent, ++n;
+        return n > 0 ? std::optional(sum / n) : std::nullopt;
+    }
+    std::optional<double> most_used(podium::time_point since) const
+    {
+        std::optional<double> most;
+        for (auto const& x : scaling_->samples)
+            if (x.at >= since && x.percent)
+                most = std::max(most.value_or(0), *x.percent);
+        return most;
+    }
+    static std::string percent(std::optional<double> p) { return p ? fixed(*p, 0) + " %" : "? %"; }
+
+    // A request takes 5 ms of CPU and a web requests 200 of the 1,000 that a second has, so 32 requests a
+    // second make one web busy at 80 %.
+    awaitable<void> autoscale(scene& s)
+    {
+        shown_ = "web";
+        auto const busy = [](double share) { return share * 2 * 200 / 5; };
+        scaling_.emplace();
+        scaling_->from = clock_type::now();
+        bool ok = co_await apply(s, settings_.scaling);
+        if (ok)
+            ok = co_await until([&] { return used().has_value() && ready_pods("web").size() == 2; });
+        check(s, ok, "the autoscaler sees what the two webs use: " + percent(used()) + " of their requests");
+        auto const a = autoscaler();
+        if (!ok || !a)
+            co_return scaling_.reset();
+        scaling_->title = "Deployment/web";
+        scaling_->target = a->spec.metrics.front().resource->target.average_utilization.value_or(0);
+        scaling_->least = static_cast<std::uint32_t>(a->spec.min_replicas);
+        scaling_->most = static_cast<std::uint32_t>(a->spec.max_replicas);
+        auto const wanted = [&] { return deployment("web")->spec.replicas; };
+
+        target_ = "/search?ms=5";
+        load("web", busy(0.4));
+        co_await wait(8s);
+        auto lately = used_lately(3s);
+        check(s, lately && *lately > 30 && *lately < 55 && wanted() == 2,
+            "at " + percent(lately) + " two are enough");
+
+        auto from = clock_type::now();
+        load("web", busy(0.8));
+        ok = co_await until([&] { return wanted() == 3; });
+        auto const peak = most_used(from);
+        check(s, ok && peak && *peak > 66 && *peak < 95,
+            "at " + percent(peak) + ", above the target of " + fixed(scaling_->target, 0) +
+                " %, a third is asked for");
+        if (ok)
+            ok = co_await until([&] { return is_rolled_out("web") && balanced() == 3; });
+        figure(s, "80 % to three that serve", secs(clock_type::now() - from));
+        co_await wait(8s);
+        lately = used_lately(3s);
+        check(s, ok && lately && *lately > 45 && *lately < 62 && wanted() == 3,
+            "three take the same load at " + percent(lately) + ", and so it stays");
+
+        from = clock_type::now();
+        co_await end_load();
+        auto const window =
+            std::chrono::seconds(a->spec.behavior->scale_down->stabilization_window_seconds.value_or(0));
+        ok = co_await until([&] { return wanted() == 2; }, 30s);
+        auto const after = clock_type::now() - from;
+        // It counts from the last look that wanted three, which is at most a period before the load ended.
+        check(s, ok && after + cluster_.how().autoscaling.period >= window,
+            "without load it goes back to two, and not before the window of " + secs(window));
+        figure(s, "load gone to two", secs(after));
+        if (ok)
+            ok = co_await until([&] { return is_rolled_out("web") && pods("web").size() == 2; });
+        auto const all = co_await since(s.from);
+        lost(s, all);
+        target_ = "/";
+        scaling_->to = clock_type::now();
+        scalings_.push_back(*std::exchange(scaling_, std::nullopt));
+    }
+
+    // -- Measure ---------------------------------------------------------------------------------
+
+    awaitable<std::optional<tour::figures_page>> scrape(scene& s)
+    {
+        net::http_request r(net::http::verb::get, "/metrics", 11);
+        r.set(net::http::field::host, page_at_.text());
+        auto const got = co_await net::http_call(page_at_, std::move(r), {});
+        if (!got || got->result_int() != 200) {
+            check(s, false, "/metrics answers: " + (got ? got->body() : got.error().text()));
+            co_return std::nullopt;
+        }
+        auto page = tour::figures_page::read(got->body());
+        if (!page) {
+            check(s, false, page.error().text());
+            co_return std::nullopt;
+        }
+        figure(s, "series", std::to_string(page->size()));
+        co_return *std::move(page);
+    }
+
+    // Whatever the tour knows from its own ledger and view, a stranger can find out from /metrics alone.
+    awaitable<void> measure(scene& s)
+    {
+        if (!load_) {
+            load(300);
+            co_await wait(2s);
+        }
+        co_await end_load();
+        auto const now = co_await scrape(s);
+        if (!now)
+            co_return;
+        constexpr auto requests = "podium_proxy_requests_total";
+        auto const whole = [](double n) { return std::to_string(static_cast<std::uint64_t>(n)); };
+
+        double answered = 0;
+        for (auto const* const service : {"web", "shop", "checkout"})
+            for (auto const* const code : {"2xx", "3xx"})
+                answered += now->sum(requests, {{"service", service}, {"sent", "dealt"}, {"code", code}});
+        auto const book = tour::summarize(load_->book());
+        auto const known = static_cast<double>(book.answered + asked_);
+        check(s, answered == known,
+            "how many requests were answered? " + whole(answered) + "; the clients counted " + whole(known));
+
+        auto const up = now->sum("kube_deployment_status_replicas_available", {{"deployment", "web"}}) +
+            now->sum("kube_statefulset_status_replicas_available", {{"statefulset", "db"}});
+        check(s, up == 3, "how many pods of web and db are available? " + whole(up));
+        auto const ready =
+            now->sum("kube_node_status_condition", {{"condition", "Ready"}, {"status", "true"}});
+        check(s, ready == 3, "how many nodes are ready? " + whole(ready));
+
+        double restarts = 0;
+        for (auto const& p : cluster_.view().all<model::pod>("default"))
+            for (auto const& c : p->status.container_statuses)
+                restarts += c.restart_count;
+        auto const told = now->sum("kube_pod_container_status_restarts_total");
+        check(s, told == restarts, "how often were their containers started again? " + whole(told));
+
+        auto const p99 = now->quantile(0.99, "podium_proxy_request_duration_seconds", {{"service", "web"}});
+        check(s, p99 && *p99 > 0 && *p99 < 1,
+            "how long do 99 of 100 requests to the web wait for it? At most " +
+                (p99 ? fixed(*p99 * 1e3, 1) : "?") + " ms");
+
+        if (auto const a = autoscaler()) {
+            auto const wanted = now->sum(
+                "kube_horizontalpodautoscaler_status_desired_replicas", {{"horizontalpodautoscaler", "web"}});
+            check(s, wanted == a->status.desired_replicas,
+                "how many webs does its autoscaler want? " + whole(wanted));
+        }
+        for (auto const& c : comparisons_) {
+            if (c.samples.empty())
+                continue;
+            std::string said;
+            bool near = true;
+            for (auto const& [version, of] :
+                {std::pair(c.canary, &tour::rate_sample::canary), {c.stable, &tour::rate_sample::stable}}) {
+                auto const of_version = tour::figures_page::labels{
+                    {"service", "checkout"}, {"version", hash_of("checkout", version)}};
+                auto dealt = of_version;
+                dealt.insert({{"sent", "dealt"}, {"code", "2xx"}});
+                auto const rate =
+                    now->sum("podium_proxy_conversions_total", of_version) / now->sum(requests, dealt);
+                near = near && std::abs(rate - (c.samples.back().*of).value) < 0.03;
+                said += (said.empty() ? "v" : ", v") + version + ' ' + fixed(100 * rate, 1) + " %";
+            }
+            check(s, near, "which share of visitors bought, of those who saw each? " + said);
+        }
+        double failed = 0;
+        for (auto const* const service : {"shop", "checkout"}) {
+            for (auto const* const code : {"none", "4xx", "5xx"})
+                failed += now->sum(requests, {{"service", service}, {"sent", "dealt"}, {"code", code}});
+            failed += now->sum("podium_proxy_refused_total", {{"service", service}});
+        }
+        check(s, failed == 0, "how many requests failed during releases? " + whole(failed));
+        figure(s, "this process, processor time",
+            secs(std::chrono::nanoseconds(
+                static_cast<std::int64_t>(1e9 * now->sum("process_cpu_seconds_total")))));
+        figure(s, "memory of this process",
+            fixed(now->sum("process_resident_memory_bytes") / 1048576, 0) + " MiB");
+        figure(s, "transactions committed", whole(now->sum("podium_plane_transactions_total")));
+    }
+
     boost::asio::io_context& io_;
     podium::cluster::local cluster_;
+    podium::cluster::dashboard page_;
+    net::address page_at_{};
     settings settings_;
     std::optional<tour::load_generator> load_{};
     std::vector<scene> scenes_{};
     std::vector<tour::replica_sample> replicas_{};
     std::vector<tour::comparison> comparisons_{};
+    std::vector<tour::scaling> scalings_{};
     std::optional<std::uint64_t> lost_in_updates_{};
     std::optional<std::uint64_t> lost_in_releases_{};
-    std::string shown_ = "web";  // whose pods the report shows
+    std::optional<tour::scaling> scaling_{};  // while the autoscaler is watched
+    std::string target_ = "/";                // what the load asks for
+    std::string shown_ = "web";               // whose pods the report shows
+    std::uint64_t asked_ = 0;                 // of the web, beside the load, and answered
     bool loading_ = false;
     bool stopped_ = false;
 };
@@ -1213,7 +1442,7 @@ int play_tour(std::vector<std::string> const& args)
 {
     auto const a = parse(args,
         {{"--help -h"}, {"--scene", true}, {"--rate", true}, {"--visitors", true}, {"--images", true},
-            {"--manifests", true}, {"--releases", true}, {"--report", true}});
+            {"--manifests", true}, {"--releases", true}, {"--scaling", true}, {"--report", true}});
     if (!a)
         return failed(a.error(), 2);
     if (a->has("--help"))
@@ -1226,7 +1455,7 @@ int play_tour(std::vector<std::string> const& args)
                 podium::errc::invalid, "expected a number from 1 to " + std::to_string(most), name, {}};
         return std::stoi(text);
     };
-    auto const only = a->has("--scene") ? number("--scene", 1, 11) : podium::result<int>(0);
+    auto const only = a->has("--scene") ? number("--scene", 1, 13) : podium::result<int>(0);
     auto const rate = number("--rate", 1200, 100'000);
     auto const visitors = number("--visitors", 1500, 100'000);
     if (!only || !rate || !visitors || !a->words.empty())
@@ -1243,11 +1472,13 @@ int play_tour(std::vector<std::string> const& args)
     how.control.default_toleration = 2s;
     how.control.drain.deadline = 5s;
     how.agent.lease_renewal = 500ms;
+    how.autoscaling.period = 3s;
 
     boost::asio::io_context io(1);
     player p(io, how,
         {.manifests = a->value("--manifests", beside("manifests").string()),
             .releases = a->value("--releases", beside("releases").string()),
+            .scaling = a->value("--scaling", beside("scaling").string()),
             .rate = static_cast<double>(*rate),
             .visitors = static_cast<double>(*visitors)});
     boost::asio::signal_set signals(io, SIGINT, SIGTERM);
@@ -1294,6 +1525,7 @@ int play_tour(std::vector<std::string> const& args)
         recorded.traffic = tour::series_of(p.book());
     recorded.replicas = p.replicas();
     recorded.comparisons = p.comparisons();
+    recorded.scalings = p.scalings();
     if (p.lost_in_updates())
         recorded.headline.push_back({"lost in rolling updates", std::to_string(*p.lost_in_updates())});
     if (p.lost_in_releases())
