@@ -495,3 +495,47 @@ TEST_CASE("controllers: several in one plan each find their own room")
     CHECK(told(w, "Preempted").size() == 2);
     CHECK(per_node(w) == std::map<std::string, int>{{"a", 1}, {"b", 1}, {"c", 1}, {"", 2}});
 }
+
+TEST_CASE("controllers: who has a budget that allows it goes first, and what that takes is in the budget")
+{
+    world w;
+    for (auto const* const node : {"a", "b", "c"})
+        w.add_node(node, "1");
+    hold_drains(w);
+    model::pod_disruption_budget budget;
+    budget.metadata.name = "guarded";
+    budget.metadata.namespace_ = "default";
+    budget.spec.min_available = 1;
+    budget.spec.selector.emplace().match_labels["app"] = "guarded";
+    w.put(budget);
+    for (auto const* const name : {"guarded-1", "guarded-2"}) {
+        auto p = pod(name, "800m");
+        p.metadata.labels["app"] = "guarded";
+        w.put(p);
+    }
+    w.put(pod("free", "800m", 5));
+    w.run();
+    auto const left = [&] {
+        int n = 0;
+        for (auto const* const name : {"guarded-1", "guarded-2"})
+            n += !controllers::is_leaving(*get(w, name));
+        return n;
+    };
+    auto const status = [&] {
+        return w.store.get<model::pod_disruption_budget>("default", "guarded")->status;
+    };
+    REQUIRE(status().disruptions_allowed == 1);
+
+    w.put(pod("high-1", "800m", 10));
+    w.put(pod("high-2", "800m", 10));
+    w.run();  // both in one plan: the second sees what the first took
+    CHECK(left() == 1);
+    CHECK(controllers::is_leaving(*get(w, "free")));  // more important, but nobody forbids it
+    CHECK(status().disruptions_allowed == 0);
+    CHECK(status().disrupted_pods.size() == 1);
+
+    w.put(pod("high-3", "800m", 10));
+    w.run();
+    CHECK(left() == 0);  // importance is stronger than a budget
+    CHECK(status().disrupted_pods.size() == 2);
+}

@@ -8,13 +8,17 @@
 /// A pod that fits nowhere may take the room of less important ones. They are sent away as in every voluntary
 /// change, through the drain handshake, and the pod is promised their node: `status.nominatedNodeName`, in
 /// the same plan, so no two plans make room for one pod. Until it is bound, nobody of its priority or below
-/// gets what it needs there; it is bound elsewhere if it fits elsewhere sooner.
+/// gets what it needs there; it is bound elsewhere if it fits elsewhere sooner. Victims whose disruption
+/// budget allows it go first; where none of them is enough, others go too, as budgets are for voluntary
+/// changes and importance is stronger. What is taken from a budget is written into it, so an eviction cannot
+/// take it again.
 ///
 /// Source: kube-scheduler v1.35: its default profile without volumes and dynamic resources, its order,
 /// reasons and messages. Differences: all nodes are looked at; a node with promised room is weighed without
-/// the promise, which is looked at when it would be chosen; preemption knows no disruption budgets yet and is
-/// mentioned in the message only when there are less important pods at all.
+/// the promise, which is looked at when it would be chosen; preemption is mentioned in the message only when
+/// there are less important pods at all, and respects a budget whose selector is empty, too.
 
+#include <podium/controllers/disruption_budgets.hpp>
 #include <podium/controllers/events.hpp>
 #include <podium/controllers/placement.hpp>
 #include <podium/controllers/pods.hpp>
@@ -310,7 +314,8 @@ private:
             }
             see_occupants(priority);
             auto const found = schedule::preempt(rules, nodes, wanted,
-                {.priority = priority, .never = false, .nominated = promised.own}, occupants_, {}, promised);
+                {.priority = priority, .never = false, .nominated = promised.own}, occupants_, allowed_,
+                promised);
             if (!found.ineligible.empty()) {
                 out.note = found.ineligible;
                 return out;
@@ -324,8 +329,11 @@ private:
             auto const& chosen = *std::ranges::find(found.candidates, *out.node, &schedule::victims::node);
             for (auto const i : chosen.pods) {
                 occupants_[i].making_room = true;
-                if (retired_.insert(i).second)
-                    out.victims.push_back(occupant_handles_[i]);
+                if (!retired_.insert(i).second)
+                    continue;
+                out.victims.push_back(occupant_handles_[i]);
+                for (auto const b : std::exchange(occupants_[i].budgets, {}))
+                    take_from(b, *occupant_handles_[i]);
             }
             return out;
         }
@@ -362,6 +370,10 @@ private:
         {
             if (std::exchange(seen_, true))
                 return;
+            for (auto const b : view_.template all<model::pod_disruption_budget>()) {
+                budgets_.push_back(b);
+                allowed_.push_back(b->status.disruptions_allowed);
+            }
             for (auto const pod : view_.template all<model::pod>()) {
                 if (!placement::takes_room(*pod) || priority_of(*pod) >= priority)
                     continue;
@@ -373,12 +385,32 @@ private:
                 o.priority = priority_of(*pod);
                 o.started = pod->status.start_time ? pod->status.start_time->at : now_;
                 o.making_room = is_making_room(*pod);
+                // Whoever is on the way out is no news to a budget.
+                for (std::uint32_t i = 0; i < budgets_.size() && !is_leaving(*pod); ++i)
+                    if (guards(*budgets_[i], *pod))
+                        o.budgets.push_back(i);
                 occupants_.push_back(std::move(o));
                 occupant_handles_.push_back(pod);
                 occupant_pods_.push_back(schedulable(*pod));
             }
             for (std::size_t i = 0; i < occupants_.size(); ++i)
                 occupants_[i].pod = &occupant_pods_[i];
+        }
+
+        /// Once in the plan for each budget: the first write is changed by the later ones. Where a plan is
+        /// cut the budget gives a little early, and is counted again.
+        void take_from(std::uint32_t budget, model::pod const& victim)
+        {
+            --allowed_[budget];
+            auto const& b = budgets_[budget];
+            auto& written = taken_[budget];
+            if (!written) {
+                written =
+                    std::make_shared<model::pod_disruption_budget>(without(*b, victim.metadata.name, now_));
+                plan_.update(reconcile::erase_type(b), written);
+            } else {
+                *written = without(std::move(*written), victim.metadata.name, now_);
+            }
         }
 
         void send_away(pod_handle const& victim)
@@ -405,6 +437,9 @@ private:
         std::vector<schedule::occupant<wanted_pod>> occupants_{};
         std::vector<pod_handle> occupant_handles_{};  ///< of the same places
         std::vector<wanted_pod> occupant_pods_{};
+        std::vector<reconcile::handle<model::pod_disruption_budget>> budgets_{};
+        std::vector<std::int64_t> allowed_{};  ///< by each of them still
+        std::map<std::uint32_t, std::shared_ptr<model::pod_disruption_budget>> taken_{};  ///< in this plan
         std::set<std::uint32_t> retired_{};  ///< occupants that this plan sends away
     };
 };

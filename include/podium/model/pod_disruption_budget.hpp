@@ -57,7 +57,7 @@ constexpr bool always(disruption_condition const*, std::string_view member)
 
 struct pod_disruption_budget_status {
     std::int64_t observed_generation = 0;
-    std::map<std::string, time> disrupted_pods{};  ///< evicted and still there, since when
+    std::map<std::string, time> disrupted_pods{};  ///< sent away and still there, since when
     std::int32_t disruptions_allowed = 0;
     std::int32_t current_healthy = 0;
     std::int32_t desired_healthy = 0;
