@@ -7,6 +7,7 @@
 #include <podium/controllers/control_plane.hpp>
 #include <podium/controllers/deployments.hpp>
 #include <podium/controllers/disruption_budgets.hpp>
+#include <podium/controllers/drain_plan.hpp>
 #include <podium/controllers/drains.hpp>
 #include <podium/controllers/endpoints.hpp>
 #include <podium/controllers/events.hpp>

@@ -4,6 +4,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <vector>
 
 using namespace std::chrono_literals;
 using namespace podium;
@@ -253,6 +254,75 @@ TEST_CASE("controllers: what was written into a status by others is put right")
     w.run();
     CHECK(seen(w) == figures{3, 2, 3, 1});
     CHECK(status(w).disrupted_pods.empty());
+}
+
+TEST_CASE(
+    "controllers: a drain is told before it begins: who goes, who waits, who needs more, and where room is")
+{
+    world w;
+    w.add_node("a", "1");
+    auto web = world::deployment("web", 3);  // 100m each
+    web.spec.template_.spec.node_selector["kubernetes.io/hostname"] = "a";
+    w.put(web);
+    w.put(world::deployment("big", 1));
+    w.edit<model::deployment>("big", [](auto& d) {
+        d.spec.template_.spec.containers.edit()[0].resources.requests["cpu"] =
+            quantity::parse("600m").value();
+    });
+    auto b = at_most(1);
+    w.put(b);
+    model::pod alone;
+    alone.metadata.name = "alone";
+    alone.metadata.namespace_ = "default";
+    alone.metadata.labels["app"] = "alone";
+    alone.spec = web.spec.template_.spec;
+    alone.spec.containers.edit()[0].resources = {};
+    alone.spec.volumes.edit().emplace_back().empty_dir = model::empty_dir_volume_source{};
+    w.put(alone);
+    auto own = alone;
+    own.metadata.name = "own";
+    own.metadata.annotations["kubernetes.io/config.mirror"] = "x";
+    w.put(own);
+    w.run();
+    REQUIRE(healthy(w).size() == 3);
+    w.add_node("b", "500m");
+    w.run();
+
+    auto const told_of = [&](controllers::drain_options how) {
+        std::vector<std::string> out;
+        for (auto const& step : controllers::plan_drain(w.plane.view(), {"a"}, how)) {
+            auto const part = step.part == controllers::drain_part::goes ? "goes"
+                : step.part == controllers::drain_part::waits            ? "waits: "
+                : step.part == controllers::drain_part::needs            ? "needs: "
+                                                                         : "stays: ";
+            auto const& name = step.pod->metadata.labels.at("app");
+            out.push_back((name == "alone" ? step.pod->metadata.name : name) + ' ' + part + step.why +
+                (step.to.empty() ? "" : " to " + step.to) +
+                (step.nowhere.empty() ? "" : " nowhere: " + step.nowhere));
+        }
+        return out;
+    };
+    std::string const nowhere =
+        " nowhere: 0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector.";
+    std::string const waits =
+        "web waits: the disruption budget b needs 2 healthy pods of 3 and has 3" + nowhere;
+    CHECK(told_of({}) ==
+        std::vector<std::string>{"alone needs: nobody would replace it (use --force to override)",
+            "big goes nowhere: 0/1 nodes are available: 1 Insufficient cpu.",
+            "own stays: it is the node's own", "web goes" + nowhere, waits, waits});
+    CHECK(told_of({.force = true}).at(0) ==
+        "alone needs: what it keeps in an emptyDir would be lost (use --delete-emptydir-data to override)");
+    CHECK(told_of({.force = true, .delete_empty_dir_data = true}).at(0) == "alone goes");
+
+    w.edit<model::pod_disruption_budget>("b", [](auto& x) { x.spec.max_unavailable = 0; });
+    w.add_node("c", "1");
+    w.run();
+    CHECK(told_of({}).at(1) == "big goes to c");
+    CHECK(told_of({}).at(3) ==
+        "web waits: the disruption budget b needs 3 healthy pods of 3 and has 3: it never allows one "
+        "nowhere: 0/2 "
+        "nodes are available: 2 node(s) didn't match Pod's node affinity/selector.");
+    CHECK(controllers::plan_drain(w.plane.view(), {"none"}).empty());
 }
 
 TEST_SUITE("property")

@@ -28,6 +28,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -90,16 +91,17 @@ template<class View>
 [[nodiscard]] std::optional<scaled> scale_behind(
     View const& view, std::string_view namespace_, model::owner_reference const& owner)
 {
-    if (owner.kind == model::replica_set::kind) {
-        auto const set = view.template get<model::replica_set>(namespace_, owner.name);
-        auto const* const above = set ? model::controller_of(set->metadata) : nullptr;
-        if (above && (above->kind == model::deployment::kind || above->kind == model::rollout::kind)) {
-            auto s = scale_of<model::deployment>(view, namespace_, *above);
-            return s ? s : scale_of<model::rollout>(view, namespace_, *above);
-        }
-    }
-    auto s = scale_of<model::replica_set>(view, namespace_, owner);
-    return s ? s : scale_of<model::stateful_set>(view, namespace_, owner);
+    if (owner.kind != model::replica_set::kind)
+        return scale_of<model::stateful_set>(view, namespace_, owner);
+    auto const set = view.template get<model::replica_set>(namespace_, owner.name);
+    if (!set || set.uid() != owner.uid)
+        return {};
+    auto const* const above = model::controller_of(set->metadata);
+    if (above && above->kind == model::deployment::kind)
+        return scale_of<model::deployment>(view, namespace_, *above);
+    if (above && above->kind == model::rollout::kind)
+        return scale_of<model::rollout>(view, namespace_, *above);
+    return scaled{owner.uid, set->spec.replicas};
 }
 
 [[nodiscard]] inline std::int32_t narrowed(std::int64_t n)
@@ -142,6 +144,7 @@ template<class View>
     s = b->status;
     auto const bounds = detail::bounds_of(*b);
     rollout::replicas_observed seen;
+    std::set<std::string> owners;                // that were looked at
     std::map<std::string, std::int32_t> scales;  // by whose it is
     std::map<std::string, model::time> disrupted;
     auto const count = [&](reconcile::handle<model::pod> const& pod) {
@@ -155,6 +158,8 @@ template<class View>
         auto const* const owner = model::controller_of(pod->metadata);
         if (!owner)
             ++out.unmanaged;
+        else if (!owners.insert(owner->uid).second)
+            return;
         else if (auto const scale = detail::scale_behind(view, pod->metadata.namespace_, *owner))
             scales.insert_or_assign(scale->uid, scale->replicas);
         else if (out.failed.empty())
@@ -209,6 +214,16 @@ namespace detail {
     return b;
 }
 
+/// A pod that is not ready takes nothing from its budget: it may go while enough others are healthy, or
+/// always if the budget says so.
+[[nodiscard]] inline bool is_spared(model::pod_disruption_budget const& b, model::pod const& p,
+    model::pod_disruption_budget_status const& s) noexcept
+{
+    return !ready_since(p) &&
+        (b.spec.unhealthy_pod_eviction_policy == model::unhealthy_pod_eviction_policy::always_allow ||
+            (s.current_healthy >= s.desired_healthy && s.desired_healthy > 0));
+}
+
 /// Sends a pod away as far as its budget allows, in one plan with what that takes from the budget. A pod
 /// that has ended is removed, and one that is on its way out is left alone. Pods that have not begun to run
 /// need no budget's leave, nor do those that are not ready, as `unhealthyPodEvictionPolicy` says.
@@ -234,11 +249,7 @@ template<class View>
         for (auto const& b : budgets) {
             auto const a = assess(view, b, now);
             auto const& s = a.status;
-            bool const spared = !ready_since(*pod) &&
-                (b->spec.unhealthy_pod_eviction_policy ==
-                        model::unhealthy_pod_eviction_policy::always_allow ||
-                    (s.current_healthy >= s.desired_healthy && s.desired_healthy > 0));
-            if (spared) {
+            if (is_spared(*b, *pod, s)) {
                 p.require(b);
             } else if (s.disruptions_allowed <= 0) {
                 return error{errc::exhausted,
