@@ -26,6 +26,8 @@ Runs services from Kubernetes manifests as plain processes of this machine.
   top pods|nodes                  the cpu and memory that they use
   plan -f PATH...                 what releasing these rollouts will do, step for step, before it starts
   rollout VERB KIND/NAME          follow a rollout, go back, promote, abort, pause, ...
+  drain NODE...                   send the pods of nodes elsewhere, as fast as disruption budgets allow
+  cordon, uncordon NODE...        no new pods for nodes, and again some
   pipeline run|watch FILE         build, test, publish, deploy and verify; back by itself when it must be
   tour                            real services run, are found, heal and roll: what podium can do, checked
 
@@ -57,7 +59,8 @@ int main(int argc, char** argv)
         std::string_view name;
         int (*run)(std::vector<std::string> const&);
     } const commands[] = {{"up", up}, {"apply", apply}, {"get", get}, {"delete", delete_},
-        {"rollout", rollout}, {"top", top}, {"plan", plan}, {"pipeline", run_pipeline}, {"tour", play_tour}};
+        {"rollout", rollout}, {"cordon", cordon}, {"uncordon", uncordon}, {"drain", drain}, {"top", top},
+        {"plan", plan}, {"pipeline", run_pipeline}, {"tour", play_tour}};
     for (auto const& c : commands)
         if (c.name == command)
             return c.run(args);

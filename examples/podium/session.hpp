@@ -1,6 +1,7 @@
 #pragma once
 // A podium that is up, from the side of a command: who asks it, and how a rollout is followed to its end.
 #include "arguments.hpp"
+#include "commands.hpp"
 #include "manifests.hpp"
 
 #include <podium/api/path.hpp>
@@ -11,11 +12,17 @@
 
 #include <algorithm>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <cstdio>
+#include <exception>
 #include <functional>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 struct session {
     arguments args;
@@ -51,6 +58,36 @@ struct session {
             answer->body, {.size_bytes = 256 * 1024 * 1024, .nodes = 50'000'000});
     }
 };
+
+// Runs a command that asks a podium, and returns its exit code.
+inline int run(session const& s, boost::asio::awaitable<int> (*what)(session const&))
+{
+    boost::asio::io_context io(1);
+    int code = 1;
+    boost::asio::co_spawn(io, what(s), [&](std::exception_ptr thrown, int c) {
+        if (thrown)
+            std::rethrow_exception(thrown);
+        code = c;
+    });
+    try {
+        io.run();
+    } catch (std::exception const& e) {
+        return failed({podium::errc::internal, e.what(), {}, {}});
+    }
+    return code;
+}
+
+// The same from its command line.
+inline int command(std::vector<std::string> const& args, char const* usage,
+    boost::asio::awaitable<int> (*what)(session const&), std::initializer_list<option> known)
+{
+    auto parsed = parse(args, known);
+    if (!parsed)
+        return failed(parsed.error(), 2);
+    if (parsed->has("--help"))
+        return std::fputs(usage, stdout) < 0;
+    return run(session(*std::move(parsed)), what);
+}
 
 // Which object a rollout is of.
 struct rolled {

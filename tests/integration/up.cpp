@@ -2,6 +2,7 @@
 // expected where the build puts them: ../examples beside the folder of this test program.
 #include <podium/net/api_server.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <climits>
 #include <csignal>
@@ -301,6 +302,88 @@ TEST_CASE("up: a version is rolled out by editing the manifest, and undone")
     CHECK(w.stop(SIGTERM) == 0);
 }
 
+TEST_CASE("up: a node is drained as fast as the budget allows, and never faster")
+{
+    world w;
+    auto const budget = [](int must_stay) {
+        return "---\napiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: web}\nspec: "
+               "{minAvailable: " +
+            std::to_string(must_stay) + ", selector: {matchLabels: {app: web}}}\n";
+    };
+    auto const web = deployment("web", 3,
+        "        env: [{name: START_DELAY_MS, value: \"300\"}]\n"
+        "        readinessProbe: {httpGet: {path: /readyz, port: 8080}, periodSeconds: 1}\n");
+    w.write("a.yaml", web + budget(2));
+    w.start();
+    REQUIRE(w.says("deployment/web: 3/3 ready"));
+    auto const on = [&](std::string const& node) {
+        int n = 0;
+        auto const list = w.get({"pods"});
+        for (auto const& p : list["items"])
+            n += p["spec"].value("nodeName", "") == node;
+        return n;
+    };
+    std::string const full = on("node-1") == 2 ? "node-1" : "node-2";
+    REQUIRE(on(full) == 2);
+    REQUIRE(until(
+        [&] { return has(w.podium({"get", "pdb"}).text, "web    2               N/A               1 "); }));
+
+    auto const plan = w.podium({"drain", full, "--dry-run"});
+    CHECK(plan.code == 0);
+    CHECK_MESSAGE(has(plan.text, " goes; there is room on node-"), plan.text);
+    CHECK(has(
+        plan.text, " waits: the disruption budget web needs 2 healthy pods of 3 and has 3; there is room"));
+    CHECK(!has(w.podium({"get", "nodes"}).text, "SchedulingDisabled"));
+
+    auto const out = w.folder + "/drain";
+    auto const child = w.spawn({"drain", full, "--socket", w.socket()}, out);
+    int least = 3;
+    REQUIRE(until([&] {
+        least = std::min(least, w.get({"deployment/web"})["status"].value("readyReplicas", 0));
+        return has(read(out), "drained");
+    }));
+    CHECK(world::code(child) == 0);
+    auto const told = read(out);
+    CHECK_MESSAGE(told.starts_with("node/" + full + " cordoned\nevicting pod default/web-"), told);
+    CHECK(has(told, " waits: The disruption budget web needs 2 healthy pods and has 2 currently\n"));
+    CHECK(has(told, " evicted (2 of 2)\nnode/" + full + " drained\n"));
+    CHECK(least >= 2);
+    CHECK(on(full) == 0);
+    CHECK(has(w.podium({"get", "nodes"}).text, "Ready,SchedulingDisabled"));
+    CHECK(w.podium({"cordon", full}).text == "node/" + full + " already cordoned\n");
+    CHECK(w.podium({"uncordon", full}).text == "node/" + full + " uncordoned\n");
+    CHECK(!has(w.podium({"get", "nodes"}).text, "SchedulingDisabled"));
+
+    // A budget that allows none is waited for until somebody has enough of it.
+    w.write("a.yaml", web + budget(3));
+    REQUIRE(w.says("poddisruptionbudget.policy/web configured"));
+    REQUIRE(w.says("deployment/web: 3/3 ready"));
+    std::string const other = full == "node-1" ? "node-2" : "node-1";
+    auto const late = w.podium({"drain", other, "--timeout", "1s"});
+    CHECK(late.code == 1);
+    CHECK_MESSAGE(has(late.text, "the drain took too long; node/" + other + " stays cordoned"), late.text);
+    CHECK(has(late.text, ": The disruption budget web needs 3 healthy pods and has 3 currently"));
+    auto const again = w.folder + "/drain-again";
+    auto const stopped = w.spawn({"drain", other, "--socket", w.socket()}, again);
+    REQUIRE(until([&] { return has(read(again), "waits: "); }));
+    REQUIRE(::kill(stopped, SIGINT) == 0);
+    CHECK(world::code(stopped) == 130);
+    CHECK_MESSAGE(has(read(again), "interrupted; node/" + other + " stays cordoned"), read(again));
+
+    w.write("b.yaml",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: alone}\nspec: {nodeName: " + full +
+            ", containers: [{name: main, image: \"shop/web:1.0\"}]}\n");
+    REQUIRE(until([&] { return has(w.podium({"get", "pod", "alone"}).text, "Running"); }));
+    auto const refused = w.podium({"drain", full});
+    CHECK(refused.code == 1);
+    CHECK_MESSAGE(has(refused.text, "pod default/alone: nobody would replace it (use --force to override)"),
+        refused.text);
+    auto const forced = w.podium({"drain", full, "--force", "--grace-period", "1"});
+    CHECK_MESSAGE(forced.code == 0, forced.text);
+    CHECK(w.podium({"drain", "nowhere"}).code == 1);
+    CHECK(w.stop(SIGINT) == 0);
+}
+
 TEST_CASE("up: what is wrong with a manifest is told, and the rest keeps running")
 {
     world w;
@@ -390,6 +473,12 @@ TEST_CASE("podium: a command line that makes no sense is told, and each command 
              row{{"get", "--help"}, 0, "usage: podium get"},
              row{{"delete", "--help"}, 0, "usage: podium delete"},
              row{{"rollout", "--help"}, 0, "usage: podium rollout"},
+             row{{"drain", "--help"}, 0, "--dry-run"},
+             row{{"cordon", "--help"}, 0, "usage: podium cordon"},
+             row{{"drain"}, 2, "expected NODE..."},
+             row{{"drain", "a", "--timeout", "soon"}, 2, "--timeout: expected a duration"},
+             row{{"drain", "a", "--grace-period", "1s"}, 2, "--grace-period: expected a number"},
+             row{{"uncordon"}, 2, "expected NODE..."},
              row{{"fly"}, 2, "unknown command \"fly\""},
              row{{"up"}, 2, "expected -f PATH"},
              row{{"up", "-f", "/no/such"}, 1, "/no/such: No such file"},
