@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstdio>
 #include <iostream>
@@ -25,35 +24,6 @@ using podium::errc;
 using podium::error;
 
 namespace {
-
-int run(session const& s, asio::awaitable<int> (*what)(session const&))
-{
-    asio::io_context io(1);
-    int code = 1;
-    asio::co_spawn(io, what(s), [&](std::exception_ptr thrown, int c) {
-        if (thrown)
-            std::rethrow_exception(thrown);
-        code = c;
-    });
-    try {
-        io.run();
-    } catch (std::exception const& e) {
-        return failed({errc::internal, e.what(), {}, {}});
-    }
-    return code;
-}
-
-template<class... Options>
-int command(std::vector<std::string> const& args, char const* usage,
-    asio::awaitable<int> (*what)(session const&), std::initializer_list<option> known)
-{
-    auto parsed = parse(args, known);
-    if (!parsed)
-        return failed(parsed.error(), 2);
-    if (parsed->has("--help"))
-        return std::fputs(usage, stdout) < 0;
-    return run(session(*std::move(parsed)), what);
-}
 
 // The manifests of -f, in order of need; all that is wrong with any of them.
 podium::result<std::vector<podium::yaml::manifest>> manifests(session const& s)

@@ -1,6 +1,7 @@
 #pragma once
 // A podium that is up, from the side of a command: who asks it, and how a rollout is followed to its end.
 #include "arguments.hpp"
+#include "commands.hpp"
 #include "manifests.hpp"
 
 #include <podium/api/path.hpp>
@@ -11,11 +12,17 @@
 
 #include <algorithm>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <cstdio>
+#include <exception>
 #include <functional>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 struct session {
     arguments args;
@@ -25,9 +32,13 @@ struct session {
 
     explicit session(arguments a)
         : args(std::move(a)),
-          client(podium::net::address::unix_socket(args.value("--socket", podium::net::default_socket()))),
+          client(where()),
           namespace_(args.value("-n", "default"))
     {
+    }
+    podium::net::address where() const
+    {
+        return podium::net::address::unix_socket(args.value("--socket", podium::net::default_socket()));
     }
     boost::asio::awaitable<podium::result<podium::api::response>> call(podium::api::request r) const
     {
@@ -51,6 +62,32 @@ struct session {
             answer->body, {.size_bytes = 256 * 1024 * 1024, .nodes = 50'000'000});
     }
 };
+
+// A subcommand: reads its arguments, and does `what` to its end.
+inline int command(std::vector<std::string> const& args, char const* usage,
+    boost::asio::awaitable<int> (*what)(session const&), std::initializer_list<option> known)
+{
+    auto parsed = parse(args, known);
+    if (!parsed)
+        return failed(parsed.error(), 2);
+    if (parsed->has("--help"))
+        return std::fputs(usage, stdout) < 0;
+    session const s(*std::move(parsed));
+    boost::asio::io_context io(1);
+    int code = 1;
+    boost::asio::co_spawn(io, what(s), [&](std::exception_ptr thrown, int c) {
+        if (thrown)
+            std::rethrow_exception(thrown);
+        code = c;
+        io.stop();  // whatever else was begun
+    });
+    try {
+        io.run();
+    } catch (std::exception const& e) {
+        return failed({podium::errc::internal, e.what(), {}, {}});
+    }
+    return code;
+}
 
 // Which object a rollout is of.
 struct rolled {
@@ -133,11 +170,12 @@ inline rollout_sight look_at_rollout(rolled const& of, podium::api::json const& 
         {}};
 }
 
-// Waits until the rollout is done; `say` hears how far it is when that has changed. Errors: `not_found`,
-// `unsupported` where pods are only updated as they are deleted, `deadline` when it has given up, those of
-// the calls.
+// Waits until the rollout is done; `say` hears how far it is when that has changed, `see` each state of the
+// object. Errors: `not_found`, `unsupported` where pods are only updated as they are deleted, `deadline` when
+// it has given up, those of the calls.
 inline boost::asio::awaitable<podium::result<void>> follow_rollout(
-    session const& s, rolled of, std::function<void(std::string const&)> say)
+    session const& s, rolled of, std::function<void(std::string const&)> say,
+    std::function<void(podium::api::json const&)> see = [](podium::api::json const&) {})
 {
     using podium::errc;
     using podium::error;
@@ -160,7 +198,9 @@ inline boost::asio::awaitable<podium::result<void>> follow_rollout(
                 end = error{errc::not_found, of.text() + " is gone", {}, {}};
                 return false;
             }
-            auto seen = look_at_rollout(of, event->value("object", json::object()));
+            auto const object = event->value("object", json::object());
+            see(object);
+            auto seen = look_at_rollout(of, object);
             if (seen.trouble) {
                 end = *std::move(seen.trouble);
                 return false;
