@@ -1,15 +1,26 @@
 // The subcommands that speak to a podium that is up: apply, get, delete, rollout, top.
 #include "columns.hpp"
 #include "commands.hpp"
+#include "painter.hpp"
+#include "progress.hpp"
 #include "session.hpp"
 
 #include <podium/controllers/rollouts.hpp>
+#include <podium/core/duration.hpp>
 #include <podium/model/config_hash.hpp>
 #include <podium/store/clock.hpp>
 
 #include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cstdio>
 #include <iostream>
+#include <map>
+#include <memory>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -396,14 +407,15 @@ asio::awaitable<int> do_delete(session const& s)
 
 // -- rollout -----------------------------------------------------------------------------------------
 
-constexpr char const rollout_usage[] = R"(usage: podium rollout status KIND/NAME [-n NAMESPACE]
+constexpr char const rollout_usage[] =
+    R"(usage: podium rollout status KIND/NAME [--watch=false] [--timeout D] [-n NAMESPACE]
        podium rollout history KIND/NAME [-n NAMESPACE]
        podium rollout undo KIND/NAME [--to-revision N] [-n NAMESPACE]
        podium rollout pause|resume KIND/NAME [-n NAMESPACE]
        podium rollout promote [--full] | abort | retry rollout/NAME [-n NAMESPACE]
 
 Of deployments, statefulsets and rollouts. status waits until the rollout is done, and fails when it exceeds its
-deadline or is degraded.
+deadline or is degraded; on a terminal it shows pods, traffic, steps, and what analyses know by now.
 history lists the revisions that there are to go back to. undo goes back to the revision before, or to N, as a
 rollout of its own.
 pause lets it go no further, resume lets it go on. promote goes on from a step that waits, or in spite of an analysis
@@ -413,6 +425,8 @@ the stable version; retry tries an aborted release, or an analysis that does not
   -n NAMESPACE     (default)
   --to-revision N  a number that history shows
   --full           skip the steps that are left
+  --watch=false    tell how far it is, and do not wait
+  --timeout D      how long to wait: 90s, 5m (0: as long as it takes)
   --socket PATH    of the podium that is up
 )";
 
@@ -510,15 +524,126 @@ asio::awaitable<podium::result<void>> undo(session const& s, rolled const& of)
     co_return podium::result<void>{};
 }
 
+// What a terminal shows of a rollout: redrawn when it has moved, and each second.
+class live_progress : public std::enable_shared_from_this<live_progress> {
+public:
+    live_progress(session const& s, rolled const& of, asio::any_io_executor const& executor)
+        : s_(s),
+          of_(of),
+          timer_(executor)
+    {
+    }
+    void start()
+    {
+        asio::co_spawn(timer_.get_executor(), tick(), asio::detached);
+        if (of_.kind->plural == "rollouts")
+            asio::co_spawn(timer_.get_executor(), analyses(), asio::detached);
+    }
+    void end() { over_ = true; }
+    void see(json object)
+    {
+        object_ = std::move(object);
+        draw();
+    }
+
+private:
+    void draw()
+    {
+        if (!over_ && !object_.is_null())
+            painter_.draw(progress_of(of_.kind->plural, object_, runs_, podium::store::clock::now()));
+    }
+    asio::awaitable<void> tick()
+    {
+        auto const self = shared_from_this();
+        while (!over_) {
+            timer_.expires_after(std::chrono::seconds(1));
+            co_await timer_.async_wait(asio::use_awaitable);
+            draw();
+        }
+    }
+    asio::awaitable<void> analyses()
+    {
+        auto const self = shared_from_this();
+        auto const list = api::path_of("argoproj.io/v1alpha1", "analysisruns", s_.namespace_);
+        (void)co_await s_.client.watch(list + "?watch=1", [&](std::string const& text) {
+            auto const event = model::parse_json(text);
+            if (!event || !event->is_object())
+                return false;
+            auto const run = event->value("object", json::object());
+            auto const name = run.value("metadata", json::object()).value("name", "");
+            if (event->value("type", "") == "DELETED")
+                runs_.erase(name);
+            else
+                runs_[name] = run;
+            draw();
+            return true;
+        });
+    }
+
+    session const& s_;
+    rolled of_;
+    asio::steady_timer timer_;
+    painter painter_{};
+    bool over_ = false;
+    json object_{};
+    std::map<std::string, json> runs_{};
+};
+
 asio::awaitable<podium::result<void>> wait_for_rollout(session const& s, rolled const& of)
 {
-    std::function<void(std::string const&)> const say = [](std::string const& line) {
-        std::cout << line << std::endl;
+    struct ending {
+        std::shared_ptr<live_progress> live{};
+        ~ending()
+        {
+            if (live)
+                live->end();
+        }
+    } on;
+    if (::isatty(STDOUT_FILENO) == 1) {
+        on.live = std::make_shared<live_progress>(s, of, co_await asio::this_coro::executor);
+        on.live->start();
+    }
+    std::function<void(std::string const&)> const say = [&on](std::string const& line) {
+        if (!on.live)
+            std::cout << line << std::endl;
     };
-    auto const done = co_await follow_rollout(s, of, say);
+    std::function<void(json const&)> const see = [&on](json const& object) {
+        if (on.live)
+            on.live->see(object);
+    };
+    auto const done = co_await follow_rollout(s, of, say, see);
     if (done)
         std::cout << of.text() << " successfully rolled out" << std::endl;
     co_return done;
+}
+
+asio::awaitable<podium::result<void>> status(session const& s, rolled const& of)
+{
+    using namespace asio::experimental::awaitable_operators;
+    auto const watch = s.args.value("--watch", "true"), limit = s.args.value("--timeout", "0s");
+    if (watch != "true" && watch != "false")
+        co_return error{errc::invalid, "expected true or false", "--watch", {}};
+    auto const most = podium::parse_duration(limit);
+    if (!most)
+        co_return podium::error(most.error()).inside("--timeout");
+    if (watch == "false") {
+        auto const object = co_await s.ask(request(of.path()));
+        if (!object)
+            co_return object.error();
+        auto const seen = look_at_rollout(of, *object);
+        if (seen.trouble)
+            co_return *seen.trouble;
+        std::cout << (seen.line.empty() ? of.text() + " successfully rolled out" : seen.line) << std::endl;
+        co_return podium::result<void>{};
+    }
+    if (*most == podium::duration::zero())
+        co_return co_await wait_for_rollout(s, of);
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    timer.expires_after(std::min<podium::duration>(*most, std::chrono::hours(24 * 365)));
+    auto const first = co_await (wait_for_rollout(s, of) || timer.async_wait(asio::use_awaitable));
+    if (first.index() == 1)
+        co_return error{errc::deadline, "timed out waiting for the condition", {}, {}};
+    co_return std::get<0>(first);
 }
 
 // Tells a rollout what to do; a deployment can be paused and resumed.
@@ -560,7 +685,7 @@ asio::awaitable<int> do_rollout(session const& s)
     }
     auto done = podium::result<void>{};
     if (words[0] == "status")
-        done = co_await wait_for_rollout(s, *of);
+        done = co_await status(s, *of);
     else if (words[0] == "undo")
         done = co_await undo(s, *of);
     else
@@ -681,7 +806,8 @@ int delete_(std::vector<std::string> const& args)
 int rollout(std::vector<std::string> const& args)
 {
     return command(args, rollout_usage, do_rollout,
-        {{"--help -h"}, {"-n --namespace", true}, {"--to-revision", true}, {"--full"}, {"--socket", true}});
+        {{"--help -h"}, {"-n --namespace", true}, {"--to-revision", true}, {"--full"}, {"--watch", true},
+            {"--timeout", true}, {"--socket", true}});
 }
 int top(std::vector<std::string> const& args)
 {

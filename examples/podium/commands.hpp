@@ -10,6 +10,7 @@ int up(std::vector<std::string> const& args);
 int apply(std::vector<std::string> const& args);
 int get(std::vector<std::string> const& args);
 int delete_(std::vector<std::string> const& args);
+int logs(std::vector<std::string> const& args);
 int rollout(std::vector<std::string> const& args);
 int top(std::vector<std::string> const& args);
 int cordon(std::vector<std::string> const& args);

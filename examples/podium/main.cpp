@@ -22,6 +22,7 @@ Runs services from Kubernetes manifests as plain processes of this machine.
   up -f PATH...                   a cluster of its own in the foreground, kept at what the manifests say
   apply -f PATH...                bring objects to what manifests say
   get KIND [NAME] [-w]            show objects, and watch them
+  logs POD | TYPE/NAME | -l ...   what containers print, of several pods in the order of time; -f goes on
   delete KIND NAME | -f PATH      take objects away; pods finish their requests first
   top pods|nodes                  the cpu and memory that they use
   plan -f PATH...                 what releasing these rollouts will do, step for step, before it starts
@@ -58,7 +59,7 @@ int main(int argc, char** argv)
     struct {
         std::string_view name;
         int (*run)(std::vector<std::string> const&);
-    } const commands[] = {{"up", up}, {"apply", apply}, {"get", get}, {"delete", delete_},
+    } const commands[] = {{"up", up}, {"apply", apply}, {"get", get}, {"logs", logs}, {"delete", delete_},
         {"rollout", rollout}, {"cordon", cordon}, {"uncordon", uncordon}, {"drain", drain}, {"top", top},
         {"plan", plan}, {"pipeline", run_pipeline}, {"tour", play_tour}};
     for (auto const& c : commands)

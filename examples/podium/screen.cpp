@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace model = podium::model;
@@ -131,18 +130,8 @@ void screen::draw()
         return;
     dirty_ = false;
     drawn_at_ = now;
-    struct winsize size{};
-    if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
-        size.ws_col = 80, size.ws_row = 24;
-    auto const lines = lines_of(frame(size.ws_col, size.ws_row));
-    // One write, over what was there: nothing flickers.
-    std::string out = drawn_ > 0 ? "\x1b[" + std::to_string(drawn_) + 'F' : std::string{};
-    for (auto const& line : lines)
-        out += fitted(line, size.ws_col) + "\x1b[K\n";
-    out += "\x1b[J";
-    drawn_ = lines.size();
-    std::fwrite(out.data(), 1, out.size(), stdout);
-    std::fflush(stdout);
+    auto const size = size_of_terminal();
+    painter_.draw(lines_of(frame(size.columns, size.rows)));
 }
 
 std::string screen::frame(std::size_t, std::size_t height) const

@@ -1,5 +1,7 @@
 #pragma once
 // What `up` shows: a table that redraws itself on a terminal, a line for each notable change elsewhere.
+#include "painter.hpp"
+
 #include <podium/cluster/cluster.hpp>
 
 #include <cstddef>
@@ -29,7 +31,7 @@ private:
     podium::cluster::local& cluster_;
     bool terminal_;
     bool dirty_ = true;
-    std::size_t drawn_ = 0;  // lines of the last frame
+    painter painter_{};
     podium::time_point drawn_at_{};
     std::deque<std::string> notes_{};
     std::map<std::string, std::string> told_{};  // the last line about each object

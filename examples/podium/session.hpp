@@ -32,9 +32,13 @@ struct session {
 
     explicit session(arguments a)
         : args(std::move(a)),
-          client(podium::net::address::unix_socket(args.value("--socket", podium::net::default_socket()))),
+          client(where()),
           namespace_(args.value("-n", "default"))
     {
+    }
+    podium::net::address where() const
+    {
+        return podium::net::address::unix_socket(args.value("--socket", podium::net::default_socket()));
     }
     boost::asio::awaitable<podium::result<podium::api::response>> call(podium::api::request r) const
     {
@@ -68,6 +72,7 @@ inline int run(session const& s, boost::asio::awaitable<int> (*what)(session con
         if (thrown)
             std::rethrow_exception(thrown);
         code = c;
+        io.stop();  // whatever else was begun
     });
     try {
         io.run();
@@ -170,11 +175,12 @@ inline rollout_sight look_at_rollout(rolled const& of, podium::api::json const& 
         {}};
 }
 
-// Waits until the rollout is done; `say` hears how far it is when that has changed. Errors: `not_found`,
-// `unsupported` where pods are only updated as they are deleted, `deadline` when it has given up, those of
-// the calls.
+// Waits until the rollout is done; `say` hears how far it is when that has changed, `see` each state of the
+// object. Errors: `not_found`, `unsupported` where pods are only updated as they are deleted, `deadline` when
+// it has given up, those of the calls.
 inline boost::asio::awaitable<podium::result<void>> follow_rollout(
-    session const& s, rolled of, std::function<void(std::string const&)> say)
+    session const& s, rolled of, std::function<void(std::string const&)> say,
+    std::function<void(podium::api::json const&)> see = [](podium::api::json const&) {})
 {
     using podium::errc;
     using podium::error;
@@ -197,7 +203,9 @@ inline boost::asio::awaitable<podium::result<void>> follow_rollout(
                 end = error{errc::not_found, of.text() + " is gone", {}, {}};
                 return false;
             }
-            auto seen = look_at_rollout(of, event->value("object", json::object()));
+            auto const object = event->value("object", json::object());
+            see(object);
+            auto seen = look_at_rollout(of, object);
             if (seen.trouble) {
                 end = *std::move(seen.trouble);
                 return false;

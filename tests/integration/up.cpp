@@ -3,6 +3,7 @@
 #include <podium/net/api_server.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <climits>
 #include <csignal>
@@ -280,6 +281,58 @@ TEST_CASE("up: manifests become processes, saving one changes them, Ctrl-C leave
     CHECK(has(late.text, "Is podium up?"));
 }
 
+TEST_CASE("logs: several pods are merged in the order of time, and those that come later join in")
+{
+    world w;
+    // Prints a line when the test says so.
+    auto const talker = [&](std::string const& name) {
+        return "---\napiVersion: v1\nkind: Pod\nmetadata: {name: " + name +
+            ", labels: {app: talk}}\nspec:\n  terminationGracePeriodSeconds: 1\n  containers:\n  - name: "
+            "main\n"
+            "    image: shop/web:1.0\n    command: [/bin/sh, -c, 'for i in 1 2; do while [ ! -e " +
+            w.folder + "/go-" + name + "$i ]; do sleep 0.05; done; echo " + name +
+            " $i; done; exec sleep 1000']\n";
+    };
+    w.write("a.yaml", talker("a") + talker("b"));
+    w.start();
+    REQUIRE(w.says("pod/a: Running"));
+    REQUIRE(w.says("pod/b: Running"));
+    auto const say = [&](std::string const& name, std::string const& i) {
+        std::ofstream(w.folder + "/go-" + name + i) << "go";
+        REQUIRE(until([&] { return has(w.podium({"logs", name}).text, name + ' ' + i + '\n'); }));
+    };
+    say("a", "1");
+    say("b", "1");
+    say("b", "2");
+    say("a", "2");
+    CHECK(w.podium({"logs", "-l", "app=talk"}).text ==
+        "[pod/a/main] a 1\n[pod/b/main] b 1\n[pod/b/main] b 2\n[pod/a/main] a 2\n");
+    CHECK(w.podium({"logs", "-l", "app=talk", "--tail=1", "--since", "1h"}).text ==
+        "[pod/b/main] b 2\n[pod/a/main] a 2\n");
+    CHECK(w.podium({"logs", "pod/a", "main", "--tail", "1"}).text == "a 2\n");
+    CHECK(w.podium({"logs", "a", "--limit-bytes", "31", "--timestamps"}).text.size() <= 34);
+
+    auto const out = w.folder + "/followed";
+    auto const follows = w.spawn({"logs", "-f", "-l", "app=talk", "--socket", w.socket()}, out);
+    CHECK(until([&] { return has(read(out), "a 2\n"); }));
+    w.write("b.yaml", talker("c"));
+    say("c", "1");
+    CHECK(until([&] { return has(read(out), "[pod/c/main] c 1\n"); }));
+    CHECK(read(out).starts_with("[pod/a/main] a 1\n[pod/b/main] b 1\n"));
+    REQUIRE(::kill(follows, SIGTERM) == 0);
+    (void)world::code(follows);
+
+    auto const none = w.podium({"logs", "none"});
+    CHECK(none.code == 1);
+    CHECK(none.text == "error: pods \"none\" not found\n");
+    CHECK(has(
+        w.podium({"logs", "a", "-p"}).text, "previous terminated container \"main\" in pod \"a\" not found"));
+    CHECK(has(w.podium({"logs", "a", "-c", "x"}).text, "container x is not valid for pod a"));
+    CHECK(w.podium({"logs"}).code == 2);
+    CHECK(w.podium({"logs", "a", "--since", "soon"}).code == 2);
+    CHECK(w.stop(SIGTERM) == 0);
+}
+
 TEST_CASE("up: a version is rolled out by editing the manifest, and undone")
 {
     world w;
@@ -297,8 +350,66 @@ TEST_CASE("up: a version is rolled out by editing the manifest, and undone")
     CHECK(image() == "shop/web:1.2");
     auto const undone = w.podium({"rollout", "undo", "deployment/web"});
     CHECK_MESSAGE(undone.code == 0, undone.text);
-    CHECK(w.podium({"rollout", "status", "deployment/web"}).code == 0);
+    CHECK(w.podium({"rollout", "status", "deployment/web", "--timeout", "90s"}).code == 0);
     CHECK(image() == "shop/web:1.0");
+    CHECK(w.podium({"rollout", "status", "deployment/web", "--watch=false"}).text ==
+        "deployment \"web\" successfully rolled out\n");
+    CHECK(w.podium({"rollout", "status", "deployment/web", "--watch=maybe"}).code == 1);
+    CHECK(w.stop(SIGTERM) == 0);
+}
+
+TEST_CASE("rollout: a terminal shows a canary's pods and steps and what it waits for, and then its end")
+{
+    world w;
+    auto const rollout = [](char const* image) {
+        return std::string(R"(apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {name: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers: [{name: main, image: ")") +
+            image + R"("}]
+  strategy: {canary: {steps: [{setWeight: 50}, {pause: {}}]}}
+)";
+    };
+    w.write("a.yaml", rollout("shop/web:1.0"));
+    w.start();
+    REQUIRE(until([&] { return w.get({"rollout", "web"})["status"].value("phase", "") == "Healthy"; }));
+    w.write("a.yaml", rollout("shop/web:1.2"));
+    REQUIRE(w.says("rollout.argoproj.io/web configured"));
+
+    int const master = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+    REQUIRE(master >= 0);
+    REQUIRE(::grantpt(master) == 0);
+    REQUIRE(::unlockpt(master) == 0);
+    auto const child =
+        w.spawn({"rollout", "status", "rollout/web", "--socket", w.socket()}, ::ptsname(master));
+    std::string text;
+    bool open = true;
+    auto const shows = [&](std::string const& part) {
+        return until([&] {
+            char some[4096];
+            auto const n = ::read(master, some, sizeof some);
+            if (n > 0)
+                text.append(some, static_cast<std::size_t>(n));
+            open =
+                n > 0 || errno != EIO || text.empty();  // before it is opened there is nothing to read, too
+            return has(text, part) || !open;
+        }) &&
+            has(text, part);
+    };
+    CHECK(shows("> pause until it is told to go on"));
+    CHECK(has(text, "+ weight 50 %"));
+    CHECK(has(text, "rollout/web: Paused"));
+    CHECK(has(text, "####################....................  1 of 2"));
+    CHECK(w.podium({"rollout", "promote", "rollout/web"}).code == 0);
+    CHECK(shows("rollout \"web\" successfully rolled out"));
+    CHECK(world::code(child) == 0);
+    ::close(master);
     CHECK(w.stop(SIGTERM) == 0);
 }
 
@@ -471,6 +582,7 @@ TEST_CASE("podium: a command line that makes no sense is told, and each command 
              row{{"up", "--help"}, 0, "--images"},
              row{{"apply", "--help"}, 0, "usage: podium apply"},
              row{{"get", "--help"}, 0, "usage: podium get"},
+             row{{"logs", "--help"}, 0, "usage: podium logs"},
              row{{"delete", "--help"}, 0, "usage: podium delete"},
              row{{"rollout", "--help"}, 0, "usage: podium rollout"},
              row{{"drain", "--help"}, 0, "--dry-run"},
