@@ -679,8 +679,9 @@ asio::awaitable<int> do_rollout(session const& s)
                              {}, {}},
             2);
     if (orders) {
-        auto const told =
-            co_await tell(s, *of, what == "promote" && s.args.has("--full") ? "promote-full" : what);
+        // Not within the co_await: gcc 12 destroys such a temporary twice.
+        auto const order = what == "promote" && s.args.has("--full") ? "promote-full" : what;
+        auto const told = co_await tell(s, *of, order);
         co_return told ? 0 : failed(told.error());
     }
     auto done = podium::result<void>{};
