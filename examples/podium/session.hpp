@@ -178,9 +178,8 @@ inline rollout_sight look_at_rollout(rolled const& of, podium::api::json const& 
 // Waits until the rollout is done; `say` hears how far it is when that has changed, `see` each state of the
 // object. Errors: `not_found`, `unsupported` where pods are only updated as they are deleted, `deadline` when
 // it has given up, those of the calls.
-inline boost::asio::awaitable<podium::result<void>> follow_rollout(
-    session const& s, rolled of, std::function<void(std::string const&)> say,
-    std::function<void(podium::api::json const&)> see = [](podium::api::json const&) {})
+inline boost::asio::awaitable<podium::result<void>> follow_rollout(session const& s, rolled of,
+    std::function<void(std::string const&)> say, std::function<void(podium::api::json const&)> see = {})
 {
     using podium::errc;
     using podium::error;
@@ -204,7 +203,8 @@ inline boost::asio::awaitable<podium::result<void>> follow_rollout(
                 return false;
             }
             auto const object = event->value("object", json::object());
-            see(object);
+            if (see)
+                see(object);
             auto seen = look_at_rollout(of, object);
             if (seen.trouble) {
                 end = *std::move(seen.trouble);
