@@ -289,6 +289,23 @@ TEST_CASE("overview: nodes add up what their pods request, services what the rou
     CHECK(service["draining"] == 1);
     CHECK(shown.dump().find("hunter2") == std::string::npos);
     CHECK(shown == b.shown(counts));
+
+    for (auto const* const hash : {"aaa", "bbb", "ccc"}) {  // a rollout divides by hashes, people by versions
+        model::replica_set set;
+        b.named(set, std::string("web-") + hash);
+        set.metadata.labels[std::string(controllers::rollout_hash_label)] = hash;
+        set.spec.template_.metadata.labels["version"] = *hash == 'a' ? "1.1" : "1.2";
+        b.put(set);
+    }
+    cluster::measurements measured;
+    measured.services["default/web:http"].versions = {
+        {"aaa", {1, 0}}, {"bbb", {2, 0}}, {"ccc", {3, 0}}, {"x", {4, 0}}, {"y", {}}};
+    auto const named = cluster::overview(b.view, measured, zero)["services"]["default/web:http"]["versions"];
+    CHECK(named.size() == 4);
+    CHECK(named["1.1"]["rate"] == 1);
+    CHECK(named["1.2"]["rate"] == 2);
+    CHECK(named["1.2 ccc"]["rate"] == 3);
+    CHECK(named["x"]["rate"] == 4);
 }
 
 TEST_CASE("overview: an autoscaler shows what it goes by, and why it cannot")

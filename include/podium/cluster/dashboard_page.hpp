@@ -313,7 +313,7 @@ function draw_spark(s, values, bad) {
 }
 
 function draw_services() {
-  const all = sorted(state.services).filter(([name]) => matches(name));
+  const all = Object.entries(state.services).filter(([name]) => matches(name)).sort((a, b) => natural(a[1].service, b[1].service) || natural(a[0], b[0]));
   head('services', Object.keys(state.services).length, 'requests over the last five minutes');
   const figure = label => el('div', 'figure', el('b'), el('span', '', label));
   keyed($('services'), all.slice(0, 100), () => {
@@ -386,7 +386,7 @@ function draw_workloads() {
     const most = Math.max(1, w.wanted, w.replicas);
     bar.children[0].style.width = 100 * w.ready / most + '%'; bar.children[1].style.width = 100 * Math.max(0, w.replicas - w.ready) / most + '%';
     steps.hidden = !(w.steps && w.steps.length);
-    keyed(steps, (w.steps || []).map((s, i) => [i, s]), () => el('li'), (li, s, i) => { be(li, i < w.step ? 'past' : i === w.step && waits ? 'now' : ''); say(li, s); });
+    keyed(steps, (w.steps || []).map((s, i) => [i, s]), () => el('li'), (li, s, i) => { be(li, i < w.step ? 'past' : i === w.step && (w.phase === 'Progressing' || w.phase === 'Paused') ? 'now' : ''); say(li, s); });
     const shown = (w.versions || []).length ? w.versions : [{ version: w.version, image: w.image, ready: w.ready, replicas: w.replicas, role: '' }];
     keyed(versions, shown.map((v, i) => [i, v]), () => el('li', '', el('i'), el('span'), el('span', 'soft'), el('span', 'num')), (li, v) => {
       be(li.children[0], 'sw ' + hue(v.version)); say(li.children[1], v.version); li.children[1].title = v.image || '';

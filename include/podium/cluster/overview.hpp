@@ -24,11 +24,13 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -358,7 +360,8 @@ struct amounts {
 template<class View, class K>
 [[nodiscard]] json versions_of(View const& view, reconcile::handle<K> const& of)
 {
-    std::vector<std::pair<std::int64_t, json>> all;
+    using place = std::pair<std::int64_t, std::size_t>;  // newest first, else by name
+    std::vector<std::pair<place, json>> all;
     std::int64_t newest = -1;
     for (auto const set : view.template owned_by<model::replica_set>(of)) {
         json one = {{"version", cut(version_of(set->spec.template_), 63)}, {"replicas", set->status.replicas},
@@ -368,7 +371,7 @@ template<class View, class K>
         auto const& notes = set->metadata.annotations;
         for (auto const name : {controllers::revision_annotation, controllers::rollout_revision_annotation})
             if (auto const it = notes.find(std::string(name)); it != notes.end())
-                revision = std::strtoll(it->second.c_str(), nullptr, 10);
+                revision = std::max(std::strtoll(it->second.c_str(), nullptr, 10), 0LL);
         if constexpr (std::is_same_v<K, model::rollout>) {
             auto const hash = label_of(set->metadata, controllers::rollout_hash_label);
             bool const stable = hash == of->status.stable_rs, current = hash == of->status.current_pod_hash;
@@ -382,13 +385,13 @@ template<class View, class K>
                         one["weight"] = w->weight;
         }
         newest = std::max(newest, revision);
-        all.emplace_back(revision, std::move(one));
+        all.emplace_back(place(-revision, all.size()), std::move(one));
     }
-    std::ranges::stable_sort(all, [](auto const& a, auto const& b) { return a.first > b.first; });
+    std::ranges::sort(all, {}, [](auto const& a) { return a.first; });
     json out = json::array();
-    for (auto& [revision, one] : all) {
+    for (auto& [at, one] : all) {
         if constexpr (!std::is_same_v<K, model::rollout>)
-            one["role"] = revision == newest ? "new" : "old";
+            one["role"] = -at.first == newest ? "new" : "old";
         if (one["role"] != "old" || one["replicas"] != 0)
             out.push_back(std::move(one));
     }
@@ -657,8 +660,10 @@ template<class Source>
 
 // -- Services --------------------------------------------------------------------------------------
 
+/// A service's figures; `versions` are the names of the hashes that rollouts divide by.
 [[nodiscard]] inline json json_of(model::service const& s, model::service_port const& port,
-    net::service_status const* counted, service_figures const* lately)
+    net::service_status const* counted, service_figures const* lately,
+    std::map<std::string, std::string, std::less<>> const& versions)
 {
     json out = {{"service", full_name(s.metadata)}, {"port", port.port},
         {"mode", mode_of(port) == net::proxy_service::mode::http ? "http" : "tcp"}, {"ready", 0},
@@ -689,9 +694,15 @@ template<class Source>
         out["p50"] = lately->p50;
         out["p99"] = lately->p99;
         out["in_flight"] = lately->in_flight;
-        for (auto const& [name, v] : lately->versions)
-            if (v.rate > 0)
-                out["versions"][cut(name, 63)] = {{"rate", v.rate}, {"errors", v.errors}};
+        for (auto const& [hash, v] : lately->versions) {
+            if (v.rate <= 0)
+                continue;
+            auto const known = versions.find(hash);
+            auto name = known == versions.end() ? cut(hash, 63) : known->second;
+            if (out.contains("versions") && out["versions"].contains(name))  // the same, set up otherwise
+                name += ' ' + hash;
+            out["versions"][name] = {{"rate", v.rate}, {"errors", v.errors}};
+        }
     }
     return out;
 }
@@ -820,7 +831,7 @@ template<class View>
             auto const rates = measured.services.find(name);
             out["services"][name] =
                 detail::json_of(*s, port, counted == measured.traffic.end() ? nullptr : &counted->second,
-                    rates == measured.services.end() ? nullptr : &rates->second);
+                    rates == measured.services.end() ? nullptr : &rates->second, versions);
         }
 
     for (auto const a : view.template all<model::horizontal_pod_autoscaler>())
