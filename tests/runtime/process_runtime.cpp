@@ -295,7 +295,7 @@ TEST_CASE("runtime: output is kept line by line in a fixed space")
     auto const id =
         r.run(r.script("i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done; echo last >&2"));
     CHECK(r.ended(id).exit_code == 0);
-    auto const lines = wait_for(r.io, r.runtime->logs(id, {})).value();
+    auto const lines = wait_for(r.io, runtime::read_logs(*r.runtime, id)).value();
     REQUIRE(lines.size() > 100);
     CHECK(lines.size() < 2001);
     std::uintmax_t bytes = 0;
