@@ -1,8 +1,11 @@
 #include <podium/autoscale.hpp>
 
+#include <algorithm>
+#include <cstdint>
 #include <doctest/doctest.h>
 #include <forward_list>
 #include <limits>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -146,4 +149,58 @@ TEST_CASE("autoscale: numbers of pods that are no members are kept apart; sums s
     auto const sum = autoscale::count({}, m, huge, [](autoscale::sample const& s) { return s; }, {});
     CHECK(sum.used_milli == limits::max());
     CHECK(sum.requested_milli == limits::min());
+}
+
+TEST_SUITE("property")
+{
+    TEST_CASE("autoscale: one load asks for one size, over whatever number of pods a rollout has")
+    {
+        for (std::uint64_t seed = 0; seed < 300; ++seed) {
+            CAPTURE(seed);
+            std::mt19937_64 random(seed);
+            auto const below = [&](std::int64_t n) {
+                return static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(n));
+            };
+            auto const wanted = 1 + below(20);
+            auto const load = wanted * below(1500), request = 100 + below(900);
+            bool const of_request = below(2) == 0;
+            autoscale::metric const m{.from = autoscale::source::resource,
+                .name = "cpu",
+                .aim = of_request ? autoscale::target::utilization : autoscale::target::average_value,
+                .target_percent = of_request ? 60 : 0,
+                .target_milli = of_request ? 0 : 300};
+            auto const narrow = static_cast<std::int32_t>(wanted);
+            autoscale::sizes const size{narrow, narrow, wanted, wanted};
+            auto const asks = [&](autoscale::tally const& t) {
+                return autoscale::propose({}, m, {.value_milli = {}, .pods = t}, size);
+            };
+            auto const steady = asks({.members = wanted,
+                .ready_pods = wanted,
+                .counted = wanted,
+                .used_milli = load,
+                .requested_milli = request * wanted});
+            for (std::int64_t pods = 1; pods <= 3 * wanted; ++pods) {
+                autoscale::tally t{.members = pods,
+                    .ready_pods = pods,
+                    .counted = pods,
+                    .used_milli = load,
+                    .requested_milli = request * pods};
+                auto const during = asks(over(t, m, wanted));
+                REQUIRE(during.replicas == steady.replicas);
+                REQUIRE(during.why == steady.why);
+
+                // Some that cannot be counted make it neither larger nor smaller than it is, but by what is
+                // certain.
+                auto const unknown = below(pods);
+                t.counted -= unknown;
+                t.requested_milli -= request * unknown;
+                (below(2) == 0 ? t.missing : t.unready) = unknown;
+                (t.missing > 0 ? t.missing_requested_milli : t.unready_requested_milli) = request * unknown;
+                t.missing_fallback_milli = request * t.missing;
+                auto const guess = asks(over(t, m, wanted));
+                REQUIRE((guess.failed() || guess.replicas >= std::min(steady.replicas, narrow)));
+                REQUIRE((guess.failed() || guess.replicas <= std::max(steady.replicas, narrow)));
+            }
+        }
+    }
 }
