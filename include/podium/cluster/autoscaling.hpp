@@ -244,7 +244,8 @@ private:
     void collect(autoscaler const& a)
     {
         model::metric_readings out;
-        auto const pods = controllers::pods_of(view_, *a);
+        auto pods = controllers::pods_of(view_, *a);
+        std::ranges::sort(pods, {}, [](auto const& pod) { return std::string_view(pod->metadata.name); });
         bool asks = false;
         for (auto const& m : a->spec.metrics) {
             out.metrics.push_back(known(*a, m, pods));

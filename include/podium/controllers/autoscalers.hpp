@@ -72,9 +72,12 @@ public:
             it->second.erase(before->metadata.name);
             if (it->second.empty())
                 all_.erase(it);
+            of_sets_ -= is_of_set(*before);
         }
-        if (after)
+        if (after) {
             all_[key(*after)].insert(after->metadata.name);
+            of_sets_ += is_of_set(*after);
+        }
     }
     /// The names of those in that namespace, in order. O(1).
     [[nodiscard]] std::set<std::string> const& of(
@@ -85,7 +88,14 @@ public:
         return it == all_.end() ? none : it->second;
     }
 
+    /// How many name a ReplicaSet, in all namespaces.
+    [[nodiscard]] std::size_t of_sets() const noexcept { return of_sets_; }
+
 private:
+    static bool is_of_set(model::horizontal_pod_autoscaler const& a)
+    {
+        return a.spec.scale_target_ref.kind == model::replica_set::kind;
+    }
     static std::string key(std::string_view namespace_, std::string_view kind, std::string_view name)
     {
         std::string out;
@@ -98,6 +108,7 @@ private:
         return key(a.metadata.namespace_, a.spec.scale_target_ref.kind, a.spec.scale_target_ref.name);
     }
     std::unordered_map<std::string, std::set<std::string>> all_{};
+    std::size_t of_sets_ = 0;
 };
 
 namespace detail {
@@ -293,9 +304,9 @@ template<class View, class K>
 [[nodiscard]] scale_target scaled_by(View const& view, reconcile::handle<K> const& target)
 {
     scale_target out{.wanted = std::max(target->spec.replicas, 0), .existing = target->status.replicas};
+    out.pods.reserve(static_cast<std::size_t>(std::clamp(target->status.replicas, 0, 10'000)));
     auto const take = [&](auto const& owner) {
         bool any = false;
-        out.pods.reserve(out.pods.size() + view.template count_owned_by<model::pod>(owner));
         for (auto pod : view.template owned_by<model::pod>(owner)) {
             any = any || is_active(*pod);
             out.pods.push_back(std::move(pod));
@@ -317,23 +328,11 @@ template<class View, class K>
     return out;
 }
 
-/// One metric's readings, to be looked up pod by pod: in the order of names each costs one comparison.
+/// One metric's readings, which are in the order of names, to be looked up pod by pod: in that order each
+/// costs one comparison.
 class values_by_pod {
 public:
-    explicit values_by_pod(std::vector<model::pod_reading> const& all) : all_(all)
-    {
-        auto const before = [](auto const& a, auto const& b) { return a.pod < b.pod; };
-        if (std::is_sorted(all.begin(), all.end(), before))
-            return;
-        // Of two readings of one pod the first stays first; std::stable_sort is deprecated inside with
-        // gcc 12.
-        std::multimap<std::string_view, model::pod_reading const*> in_order;
-        for (auto const& r : all)
-            in_order.emplace(r.pod, &r);
-        for (auto const& [pod, r] : in_order)
-            sorted_.push_back(*r);
-        all_ = sorted_;
-    }
+    explicit values_by_pod(std::span<model::pod_reading const> all) : all_(all) {}
     [[nodiscard]] model::pod_reading const* find(std::string_view pod)
     {
         if (next_ == all_.size() || all_[next_].pod != pod)
@@ -346,7 +345,6 @@ public:
 
 private:
     std::span<model::pod_reading const> all_;
-    std::vector<model::pod_reading> sorted_{};
     std::size_t next_ = 0;
 };
 
@@ -552,7 +550,7 @@ private:
     {
         auto const& index = view.template index<autoscaler_targets>();
         auto const& ns = a->metadata.namespace_;
-        auto all = &index.of(ns, K::kind, target->metadata.name);
+        auto const* all = &index.of(ns, K::kind, target->metadata.name);
         std::set<std::string> more;
         auto const add = [&](std::string_view kind, std::string_view target_name) {
             auto const& found = index.of(ns, kind, target_name);
@@ -561,10 +559,13 @@ private:
         if (auto const* const owner = model::controller_of(target->metadata))
             add(owner->kind, owner->name);
         if constexpr (std::is_same_v<K, model::deployment> || std::is_same_v<K, model::rollout>)
-            for (auto const set : view.template owned_by<model::replica_set>(target))
-                add(model::replica_set::kind, set->metadata.name);
-        if (!more.empty())
-            more.insert(all->begin(), all->end()), all = &more;
+            if (index.of_sets() > 0)
+                for (auto const set : view.template owned_by<model::replica_set>(target))
+                    add(model::replica_set::kind, set->metadata.name);
+        if (!more.empty()) {
+            more.insert(all->begin(), all->end());
+            all = &more;
+        }
         if (all->size() < 2)
             return {};
         std::string out;
@@ -579,31 +580,27 @@ private:
     autoscale::sizes observe(autoscale::policy const& policy, decision const& d,
         detail::scale_target const& seen, autoscale::workspace& room) const
     {
-        autoscale::sizes size{.wanted = seen.wanted, .existing = seen.existing};
-        for (auto const& pod : seen.pods) {
-            ++size.pods;
-            size.ready_pods +=
-                is_active(*pod) && pod->status.phase == model::pod_phase::running && ready_since(*pod);
-        }
         bool const replacing = seen.replacing && seen.wanted > 0;
-        if (replacing)
-            size = {seen.wanted, seen.wanted, seen.wanted, seen.wanted};
+        autoscale::sizes size{.wanted = seen.wanted, .existing = seen.existing};
         room.readings.assign(policy.metrics.size(), {});
         for (std::size_t i = 0; i < policy.metrics.size(); ++i) {
-            auto const* const from = reading_of(d, i);
-            if (!from || !from->error.empty())
-                continue;
             auto const& m = policy.metrics[i];
-            if (!is_per_pod(m.from)) {
-                if (from->value && from->value->sign() >= 0)
-                    room.readings[i].value_milli = from->value->milli_value();
-                continue;
+            auto const* const from = reading_of(d, i);
+            bool const good = from && from->error.empty();
+            if (i == 0 || (good && is_per_pod(m.from))) {
+                auto const counted = count(policy, m, d, good ? from : nullptr, seen);
+                if (i == 0) {
+                    size.pods = counted.members;
+                    size.ready_pods = counted.ready_pods;
+                }
+                if (good && is_per_pod(m.from) && !from->pods.empty())
+                    room.readings[i].pods = replacing ? over(counted, m, seen.wanted) : counted;
             }
-            if (from->pods.empty())
-                continue;
-            auto counted = count(policy, m, d, *from, seen);
-            room.readings[i].pods = replacing ? over(counted, m, seen.wanted) : counted;
+            if (good && !is_per_pod(m.from) && from->value && from->value->sign() >= 0)
+                room.readings[i].value_milli = from->value->milli_value();
         }
+        if (replacing)
+            size = {seen.wanted, seen.wanted, seen.wanted, seen.wanted};
         return size;
     }
 
@@ -613,12 +610,13 @@ private:
     }
 
     autoscale::tally count(autoscale::policy const& policy, autoscale::metric const& m, decision const& d,
-        model::metric_reading const& from, detail::scale_target const& seen) const
+        model::metric_reading const* from, detail::scale_target const& seen) const
     {
         bool const of_resource =
             m.from == autoscale::source::resource || m.from == autoscale::source::container_resource;
         bool const skip = skips_starting(m);
-        detail::values_by_pod values(from.pods);
+        detail::values_by_pod values(
+            from ? std::span<model::pod_reading const>(from->pods) : std::span<model::pod_reading const>());
         autoscale::tally t;
         // Pods of one template share its containers, so one look serves them all.
         model::pod_spec const* known = nullptr;
@@ -637,6 +635,8 @@ private:
                 read(s, *value, *pod, skip, policy, d);
             if (seen.replacing && s.deleting && s.value_milli)
                 s.deleting = false;  // what it did is part of the load that the others take over
+            if (s.deleting)
+                s.readiness = autoscale::readiness::none;  // it takes none of what is to come
             add(t, m, skip, policy, s, d.now);
         }
         return t;

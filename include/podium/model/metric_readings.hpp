@@ -26,7 +26,7 @@ constexpr bool required(pod_reading const*, std::string_view member)
 
 /// One metric: a value for each pod that was measured, or one for the whole, or why there is none.
 struct metric_reading {
-    std::vector<pod_reading> pods{};  ///< in any order; in that of names it is read fastest
+    std::vector<pod_reading> pods{};  ///< in the order of names
     std::optional<quantity> value{};
     std::string error{};
     friend bool operator==(metric_reading const&, metric_reading const&) = default;

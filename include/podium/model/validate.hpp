@@ -1295,6 +1295,8 @@ inline void check_rules(std::optional<hpa_scaling_rules> const& r, field const& 
             for (std::size_t k = 0; k < r.metrics[i].pods.size(); ++k) {
                 detail::field const pod = pods[k];
                 pod["pod"].check(!r.metrics[i].pods[k].pod.empty(), "required");
+                pod["pod"].check(k == 0 || r.metrics[i].pods[k - 1].pod < r.metrics[i].pods[k].pod,
+                    "must be behind the name before: they are in order, each once");
                 pod["window"].at_least(r.metrics[i].pods[k].window.count(), 0);
             }
         }

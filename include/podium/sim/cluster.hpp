@@ -18,6 +18,7 @@
 #include <podium/reconcile/memory_store.hpp>
 #include <podium/reconcile/plane.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -440,6 +441,7 @@ void basic_cluster<Indices, Controllers...>::measure()
         for (auto const& pod : controllers::pods_of(view(), *a))
             if (controllers::is_active(*pod) && controllers::ready_since(*pod))
                 serving.push_back(pod->metadata.name);
+        std::ranges::sort(serving);
         auto const n = static_cast<std::int64_t>(serving.size());
         for (std::size_t i = 0; i < next.metrics.size(); ++i) {
             auto& m = next.metrics[i];
