@@ -10,8 +10,11 @@
 ///
 /// Who may read a Deployment need not be one who may read its Secrets. So the hash is a SipHash, which tells
 /// nothing without its key, even of a password that can be guessed; 64 bits, so that a change goes unnoticed
-/// once in 2^64. The key is given by whoever starts the plane. A store that outlives it wants the same key the
-/// next time: another one restarts every workload that asks, once.
+/// once in 2^64. The key is given by whoever starts the plane. A store that outlives it wants the same key
+/// the next time: another one restarts every workload that asks, once.
+///
+/// A plane of the embedder's own that has deployments, stateful sets or rollouts needs this, too: they make
+/// nothing of a template that still awaits its hash.
 ///
 /// `apply` of a manifest leaves the hash alone, since no manifest names it. A replace takes it away, and it
 /// is written again before anything is made of the template.
