@@ -7,7 +7,7 @@ set(podium_config_dir ${CMAKE_INSTALL_DATADIR}/cmake/podium)
 foreach(component IN LISTS PODIUM_COMPONENTS)
   get_target_property(target podium::${component} ALIASED_TARGET)
   install(TARGETS ${target} EXPORT podium-${component} FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-    FILE_SET bodies DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+    FILE_SET doors DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILE_SET bodies DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
   install(EXPORT podium-${component} NAMESPACE podium:: FILE podium-${component}.cmake
     DESTINATION ${podium_config_dir})
 endforeach()

@@ -126,6 +126,13 @@ struct random_value<podium::time_point> {  // of the machines: exact, and anywhe
     }
 };
 template<>
+struct random_value<podium::duration> {
+    static podium::duration make(random_source& random)
+    {
+        return podium::duration{static_cast<std::int64_t>(random())};
+    }
+};
+template<>
 struct random_value<double> {
     static double make(random_source& random)
     {
