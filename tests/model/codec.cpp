@@ -119,17 +119,17 @@ struct random_value<model::time> {
     }
 };
 template<>
-struct random_value<podium::time_point> {  // of the machines: exact, and anywhere
-    static podium::time_point make(random_source& random)
-    {
-        return podium::time_point{podium::duration{static_cast<std::int64_t>(random())}};
-    }
-};
-template<>
 struct random_value<podium::duration> {
     static podium::duration make(random_source& random)
     {
         return podium::duration{static_cast<std::int64_t>(random())};
+    }
+};
+template<>
+struct random_value<podium::time_point> {  // of the machines: exact, and anywhere
+    static podium::time_point make(random_source& random)
+    {
+        return podium::time_point{any<podium::duration>(random)};
     }
 };
 template<>
