@@ -311,6 +311,31 @@ TEST_CASE("runtime: output is kept line by line in a fixed space")
     CHECK(std::filesystem::is_empty(r.directory.path + "/state"));
 }
 
+TEST_CASE("runtime: what is printed last is last, in a log and in the answer of a command")
+{
+    room r({}, {.file_bytes = 256 * 1024, .files = 3});
+    std::string all;
+    for (int i = 1; i <= 5000; ++i)
+        all += std::to_string(i) + '\n';
+    std::vector<std::string> ids;
+    for (int i = 0; i < 30; ++i)
+        ids.push_back(r.run(r.script("exec seq 1 5000")));
+    for (auto const& id : ids) {
+        CHECK(r.ended(id).exit_code == 0);
+        CHECK(r.output(id) == all);
+    }
+    auto const id = r.run(r.script("exec sleep 1000"));
+    int answers = 0;
+    for (int i = 0; i < 30; ++i)
+        boost::asio::co_spawn(r.io,
+            r.runtime->exec(id, {.command = {"seq", "1", "5000"}, .timeout = 1h, .output_bytes = 64 * 1024}),
+            [&](std::exception_ptr, result<exec_result> answer) {
+                CHECK(answer == exec_result{0, 0, all});
+                ++answers;
+            });
+    REQUIRE(until(r.io, [&] { return answers == 30; }));
+}
+
 TEST_CASE("runtime: what left the process group dies when its container is stopped, or ends by itself")
 {
     for (auto const mode : modes()) {

@@ -70,6 +70,8 @@ struct execution {
     asio::posix::stream_descriptor output;
     asio::steady_timer ended;  ///< cancelled when `outcome` or `failed` has come
     std::size_t room = 0;
+    bool collecting = true;            ///< its output is being read
+    std::optional<init_event> over{};  ///< what its init said of its end
     std::optional<exec_result> outcome{};
     std::optional<error> failed{};
     std::string text{};
@@ -100,7 +102,9 @@ struct container {
     asio::posix::stream_descriptor err;
     asio::steady_timer kill_timer;  ///< of a stop in progress
     bool killing = false;           ///< kill_timer is set
-    asio::steady_timer moved;       ///< cancelled whenever `status`, `starting` or the log has changed
+    bool over = false;              ///< its init has said so, or is gone: what is left of its output is read
+    int pumps = 0;                  ///< streams that are being read
+    asio::steady_timer moved;  ///< cancelled whenever `status`, `starting`, `pumps` or the log has changed
     std::uint32_t last_execution = 0;
     std::map<std::uint32_t, std::shared_ptr<execution>> executions{};
 
@@ -158,7 +162,7 @@ private:
     static result<void> launch(core_ptr const& c, shared const& which);
     static void end(container& which);
     static void ended(core_ptr const& c, container& which, int code, int signal, std::string message);
-    static bool handle(
+    static void handle(
         core_ptr const& c, container& which, detail::init_event const& event, std::int32_t sender);
     static boost::asio::awaitable<void> watch(core_ptr c, shared which);
     static boost::asio::awaitable<void> pump(core_ptr c, shared which, log_stream stream);
@@ -204,14 +208,19 @@ inline error launch_error(init_event const& event)
     return {errc::internal, "init answered nonsense", {}, {}};
 }
 
-/// Reads what is there now; false at the end or when nothing more is to come yet.
-inline bool read_available(int fd, std::string& into)
+/// What a pipe holds now, at most 1 MiB of it: whoever still writes does not hold us up.
+inline std::string read_rest(asio::posix::stream_descriptor& from)
 {
+    std::string rest;
     char chunk[4096];
-    auto const n = ::read(fd, chunk, sizeof chunk);
-    if (n > 0)
-        into.append(chunk, static_cast<std::size_t>(n));
-    return n > 0 || (n < 0 && errno == EINTR);
+    while (from.is_open() && rest.size() < 1024 * 1024) {
+        auto const n = ::read(from.native_handle(), chunk, sizeof chunk);
+        if (n > 0)
+            rest.append(chunk, static_cast<std::size_t>(n));
+        else if (n == 0 || errno != EINTR)
+            break;
+    }
+    return rest;
 }
 
 inline void keep_output(execution& which, std::string_view bytes)
@@ -219,6 +228,18 @@ inline void keep_output(execution& which, std::string_view bytes)
     auto const n = std::min(which.room, bytes.size());
     which.text += bytes.substr(0, n);
     which.room -= n;
+}
+
+/// The answer of a command is there when it is over and all its output has been read.
+inline void settle(execution& which)
+{
+    if (!which.over || which.collecting)
+        return;
+    if (which.over->kind == init_event::failed)
+        which.failed = launch_error(*which.over);
+    else
+        which.outcome = exec_result{which.over->first, which.over->second, std::move(which.text)};
+    which.ended.cancel();
 }
 
 /// The zombie of an init whose end is near.
@@ -418,6 +439,7 @@ inline result<void> process_runtime::launch(core_ptr const& c, shared const& whi
     which->out.non_blocking(true);
     which->err.non_blocking(true);
     which->starting = true;
+    which->pumps = 2;
     boost::asio::co_spawn(c->executor, watch(c, which), boost::asio::detached);
     boost::asio::co_spawn(c->executor, pump(c, which, log_stream::out), boost::asio::detached);
     boost::asio::co_spawn(c->executor, pump(c, which, log_stream::err), boost::asio::detached);
@@ -614,45 +636,48 @@ inline boost::asio::awaitable<void> process_runtime::pump(core_ptr c, shared whi
     auto const clock = c->options.clock;
     c.reset();
     std::vector<char> buffer(16 * 1024);
-    for (;;) {
+    while (!which->over) {
         auto const [failed, n] = co_await from.async_read_some(boost::asio::buffer(buffer), detail::answer);
         if (n > 0) {
             which->log.append(stream, {buffer.data(), n}, clock());
             which->moved.cancel();
         }
         if (failed)
-            co_return;
+            break;
     }
+    // Only here, behind the read that may have been under way when the container ended: all in order.
+    if (auto const rest = detail::read_rest(from); !rest.empty())
+        which->log.append(stream, rest, clock());
+    boost::system::error_code ignored;
+    from.close(ignored);
+    --which->pumps;
+    which->moved.cancel();
 }
 
 inline boost::asio::awaitable<void> process_runtime::collect(std::shared_ptr<detail::execution> which)
 {
     std::vector<char> buffer(4 * 1024);
-    for (;;) {
+    while (!which->over) {
         auto const [failed, n] =
             co_await which->output.async_read_some(boost::asio::buffer(buffer), detail::answer);
         if (n > 0)
             detail::keep_output(*which, {buffer.data(), n});
         if (failed)
-            co_return;
+            break;
     }
+    detail::keep_output(*which, detail::read_rest(which->output));
+    boost::system::error_code ignored;
+    which->output.close(ignored);
+    which->collecting = false;
+    detail::settle(*which);
 }
 
-/// The container is over: its init has said so, or is gone.
+/// The container is over, and all its output has been read.
 inline void process_runtime::ended(
     core_ptr const& c, container& which, int code, int signal, std::string message)
 {
     auto const now = c->options.clock();
     boost::system::error_code ignored;
-    for (auto const stream : {log_stream::out, log_stream::err}) {
-        auto& from = stream == log_stream::out ? which.out : which.err;
-        std::string rest;
-        while (from.is_open() && rest.size() < 1024 * 1024 &&
-            detail::read_available(from.native_handle(), rest)) {
-        }
-        which.log.append(stream, rest, now);
-        from.close(ignored);
-    }
     which.log.finish(now);
     which.socket.close(ignored);
     if (which.init.is_open())
@@ -676,43 +701,28 @@ inline void process_runtime::ended(
     changed(c, which);
 }
 
-/// False when that was the last event.
-inline bool process_runtime::handle(
+/// What init tells of a command, and of the main process until its end.
+inline void process_runtime::handle(
     core_ptr const& c, container& which, detail::init_event const& event, std::int32_t sender)
 {
     if (event.process != 0) {
         auto const at = which.executions.find(event.process);
         if (at == which.executions.end() || event.kind == detail::init_event::pid ||
             event.kind == detail::init_event::started)
-            return true;
+            return;
         auto const run = at->second;
         which.executions.erase(at);
-        std::string rest;
-        while (rest.size() < 1024 * 1024 && detail::read_available(run->output.native_handle(), rest)) {
-        }
-        detail::keep_output(*run, rest);
+        run->over = event;
         boost::system::error_code ignored;
-        run->output.close(ignored);
-        if (event.kind == detail::init_event::failed)
-            run->failed = detail::launch_error(event);
-        else
-            run->outcome = exec_result{event.first, event.second, std::move(run->text)};
-        run->ended.cancel();
-        return true;
-    }
-    switch (event.kind) {
-    case detail::init_event::pid: which.status.pid = sender; return true;
-    case detail::init_event::started:
+        run->output.cancel(ignored);  // what is left, `collect` reads
+        detail::settle(*run);
+    } else if (event.kind == detail::init_event::pid) {
+        which.status.pid = sender;
+    } else {
         which.starting = false;
         which.status.state = container_state::running;
         which.status.started_at = c->options.clock();
         changed(c, which);
-        return true;
-    case detail::init_event::failed:
-        which.start_failed = detail::launch_error(event);
-        ended(c, which, 128, 0, which.start_failed->text());
-        return false;
-    default: ended(c, which, event.first, event.second, {}); return false;
     }
 }
 
@@ -720,28 +730,46 @@ inline boost::asio::awaitable<void> process_runtime::watch(core_ptr c, shared wh
 {
     auto const weak = std::weak_ptr(c);
     c.reset();  // a runtime that is gone is not kept by what it watched
-    for (;;) {
-        auto const [failed] = co_await which->socket.async_wait(
-            boost::asio::posix::stream_descriptor::wait_read, detail::answer);
-        auto const alive = weak.lock();
-        if (failed || !alive || !which->alive())
-            co_return;
-        for (bool more = true; more;) {
-            detail::init_event event;
-            std::int32_t sender = 0;
-            switch (detail::receive_event(which->socket.native_handle(), event, sender)) {
-            case detail::received::event:
-                if (!handle(alive, *which, event, sender))
-                    co_return;
-                break;
-            case detail::received::nothing_yet: more = false; break;
-            case detail::received::end:
-                if (which->starting)
-                    which->start_failed = error{errc::unavailable, "its init ended", {}, {}};
-                ended(alive, *which, 128 + SIGKILL, SIGKILL, "its init was killed");
+    detail::init_event event;
+    auto got = detail::received::nothing_yet;
+    auto const last = [&] {
+        return got == detail::received::end ||
+            (got == detail::received::event && event.process == 0 && event.kind != detail::init_event::pid &&
+                event.kind != detail::init_event::started);
+    };
+    while (!last()) {
+        if (got == detail::received::nothing_yet) {
+            auto const [failed] = co_await which->socket.async_wait(
+                boost::asio::posix::stream_descriptor::wait_read, detail::answer);
+            if (failed)
                 co_return;
-            }
         }
+        auto const alive = weak.lock();
+        if (!alive || !which->alive())
+            co_return;
+        std::int32_t sender = 0;
+        got = detail::receive_event(which->socket.native_handle(), event, sender);
+        if (got == detail::received::event && !last())
+            handle(alive, *which, event, sender);
+    }
+    which->over = true;
+    boost::system::error_code ignored;
+    which->out.cancel(ignored);
+    which->err.cancel(ignored);
+    while (which->pumps > 0)
+        co_await which->moved.async_wait(detail::answer);
+    auto const alive = weak.lock();
+    if (!alive || !which->alive())
+        co_return;
+    if (got == detail::received::end) {
+        if (which->starting)
+            which->start_failed = error{errc::unavailable, "its init ended", {}, {}};
+        ended(alive, *which, 128 + SIGKILL, SIGKILL, "its init was killed");
+    } else if (event.kind == detail::init_event::failed) {
+        which->start_failed = detail::launch_error(event);
+        ended(alive, *which, 128, 0, which->start_failed->text());
+    } else {
+        ended(alive, *which, event.first, event.second, {});
     }
 }
 
