@@ -441,3 +441,43 @@ TEST_SUITE("property")
         }
     }
 }
+
+TEST_CASE("autoscale: what a season had is there before the metrics ask for it, and only then more than they "
+          "ask for")
+{
+    auto p = eager(1, 20);
+    p.season = autoscale::season_policy{.length = 1h, .slots = 60, .lead = 2min, .factor = 3};
+    REQUIRE(autoscale::validate(p));
+    driven d{.policy = p, .size = 2};
+    auto const asked = [](podium::duration of_hour) { return of_hour >= 30min && of_hour < 40min ? 12 : 2; };
+    auto const run_to = [&](time_point from, time_point end) {
+        for (auto t = from; t < end; t += 15s)
+            d.at(t, {asked((t - noon) % 1h)});
+        return d.size;
+    };
+    CHECK(run_to(noon, noon + 30min) == 2);  // nobody knows yet
+    CHECK(run_to(noon + 30min, noon + 35min) == 12);
+    CHECK(run_to(noon + 35min, noon + 87min) == 2);
+    CHECK(run_to(noon + 87min, noon + 89min) == 6);  // three times what is asked for, at most
+    CHECK(d.last.reactive == 2);
+    CHECK(d.last.recommended == 6);
+    CHECK(autoscale::text(p, d.last) ==
+        "6 as before: queue asks for 2 (load off its target, ratio 0.33), the season for 6");
+    auto const again = d.state;
+    d.at(noon + 89min, {2});
+    auto const once = d.state;
+    d.at(noon + 89min, {2});
+    CHECK(d.state == once);
+    CHECK(again.season.expected_milli == once.season.expected_milli);
+    // Blind, it keeps what it has; without the season it forgets.
+    CHECK(d.at(noon + 89min + 15s, {std::nullopt}) == 6);
+    CHECK(d.last.why == cause::no_metrics);
+    d.policy.season.reset();
+    CHECK(d.at(noon + 89min + 30s, {2}) == 2);
+    CHECK(d.state.season == autoscale::season{});
+
+    p.season->slots = 0;
+    auto const wrong = autoscale::validate(p);
+    REQUIRE(!wrong);
+    CHECK(wrong.error().path == "season.slots");
+}

@@ -7,7 +7,8 @@
 /// Source: Kubernetes v1.35.4 autoscaling/v2 types.go and apis/autoscaling/v2/defaults.go; the settings
 /// that are the controller's own there (tolerance, the three periods) are fields of the policy here.
 
-#include <podium/core/error.hpp>
+#include <podium/autoscale/complaints.hpp>
+#include <podium/autoscale/predict.hpp>
 #include <podium/core/result.hpp>
 #include <podium/core/time.hpp>
 
@@ -120,6 +121,8 @@ struct policy {
     std::vector<metric> metrics{};  ///< the one that wants most replicas decides
     /// None: Kubernetes' older rules, at most max(2 x size, 4) in one step up, no limit down but the window.
     std::optional<autoscale::behavior> behavior{};
+    /// What earlier seasons asked for is there before it is asked for again. None: the metrics alone.
+    std::optional<season_policy> season{};
     double tolerance = 0.1;  ///< no change while usage / target is within 1 +- this
     duration downscale_stabilization = std::chrono::minutes(5);  ///< window down, unless behavior has one
     duration initialization = std::chrono::minutes(5);           ///< `skip_starting`: a pod starts this long
@@ -170,29 +173,6 @@ struct policy {
 }
 
 namespace detail {
-
-class complaints {
-public:
-    void operator()(std::string path, char const* expected)
-    {
-        error e{.code = errc::invalid, .message = expected, .path = std::move(path), .further = {}};
-        if (any_)
-            found_.add(std::move(e));
-        else
-            found_ = std::move(e);
-        any_ = true;
-    }
-    [[nodiscard]] result<void> all() &&
-    {
-        if (any_)
-            return std::move(found_);
-        return {};
-    }
-
-private:
-    error found_{};
-    bool any_ = false;
-};
 
 [[nodiscard]] constexpr bool is_tolerance(double t) noexcept
 {
@@ -263,6 +243,8 @@ inline void validate_rules(scaling_rules const& r, std::string const& at, compla
         detail::validate_rules(p.behavior->scale_up, "behavior.scale_up", wrong);
         detail::validate_rules(p.behavior->scale_down, "behavior.scale_down", wrong);
     }
+    if (p.season)
+        detail::validate_season(*p.season, "season.", wrong);
     if (!detail::is_tolerance(p.tolerance))
         wrong("tolerance", "must be a number that is not negative");
     if (p.downscale_stabilization < duration::zero())

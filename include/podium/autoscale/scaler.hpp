@@ -21,6 +21,7 @@
 /// storeScaleEvent). Replica counts saturate unless `overflow::kubernetes`.
 
 #include <podium/autoscale/policy.hpp>
+#include <podium/autoscale/predict.hpp>
 #include <podium/autoscale/proposal.hpp>
 #include <podium/autoscale/sample.hpp>
 #include <podium/autoscale/state.hpp>
@@ -78,7 +79,8 @@ struct decision {
     time_point wake_at = never;              ///< step again then
     std::int32_t from = 0;                   ///< the size so far
     std::int32_t desired = 0;                ///< the size from now on
-    std::int32_t recommended = 0;            ///< by the metrics, before any limit
+    std::int32_t reactive = 0;               ///< by the metrics alone, before any limit
+    std::int32_t recommended = 0;            ///< the same, or more where the season expects more
     std::int32_t stabilized = 0;             ///< after the windows, before rates and bounds
     cause why = cause::metric;
     limit limited_by = limit::none;
@@ -221,7 +223,7 @@ public:
     [[nodiscard]] decision run()
     {
         heal();
-        d_.from = d_.desired = d_.recommended = d_.stabilized = current_;
+        d_.from = d_.desired = d_.reactive = d_.recommended = d_.stabilized = current_;
         d_.wake_at = later(now_, std::max(p_.period, least_wait));
         set(s_.able_to_scale, true, reason::succeeded_get_scale, now_);
         if (s_.recommendations.empty())
@@ -286,7 +288,7 @@ private:
     {
         d_.why = why;
         d_.limited_by = by;
-        d_.desired = d_.stabilized = d_.recommended = std::max(to, 0);
+        d_.desired = d_.stabilized = d_.recommended = d_.reactive = std::max(to, 0);
     }
 
     /// The largest proposal; false if there is nothing to act on.
@@ -316,8 +318,20 @@ private:
             return false;
         }
         set(s_.scaling_active, true, reason::valid_metric_found, now_);
-        d_.recommended = std::max(replicas, 0);
+        d_.reactive = d_.recommended = std::max(replicas, 0);
+        foresee();
         return true;
+    }
+
+    void foresee()
+    {
+        if (!p_.season) {
+            s_.season = {};
+            return;
+        }
+        auto seen = autoscale::foresee(*p_.season, std::move(s_.season), d_.reactive, p_.max_replicas, now_);
+        s_.season = std::move(seen.next);
+        d_.recommended = seen.replicas;
     }
 
     [[nodiscard]] std::int32_t without_behavior()
@@ -452,7 +466,8 @@ private:
                                                                 : limit::min_replicas;
         else if (d_.stabilized != d_.recommended)
             d_.limited_by = limit::stabilization;
-        else if (d_.metric < d_.proposals.size() && d_.proposals[d_.metric].why == basis::within_tolerance)
+        else if (d_.recommended == d_.reactive && d_.metric < d_.proposals.size() &&
+            d_.proposals[d_.metric].why == basis::within_tolerance)
             d_.limited_by = limit::tolerance;
     }
 
@@ -514,13 +529,15 @@ inline std::string text(policy const& p, decision const& d)
                                  : std::to_string(d.desired) + " as before";
     if (d.why == cause::metric && d.metric < p.metrics.size() && d.metric < d.proposals.size()) {
         auto const& asked = d.proposals[d.metric];
-        out += ": " + p.metrics[d.metric].name + " asks for " + std::to_string(d.recommended);
+        out += ": " + p.metrics[d.metric].name + " asks for " + std::to_string(d.reactive);
         out += " (" + std::string(to_string(asked.why)) + ", ratio " + decimal(asked.ratio);
         for (auto const& [n, what] : {std::pair{asked.counted, " counted"}, {asked.missing, " missing"},
                  {asked.unready, " unready"}, {asked.ignored, " ignored"}})
             if (n > 0)
                 out += ", " + std::to_string(n) + what;
         out += ')';
+        if (d.recommended > d.reactive)
+            out += ", the season for " + std::to_string(d.recommended);
     } else {
         out += ": " + std::string(to_string(d.why));
     }

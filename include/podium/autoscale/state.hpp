@@ -4,6 +4,7 @@
 /// Source: Kubernetes v1.35.4 podautoscaler/horizontal.go keeps recommendations and scale events in the
 /// controller's memory and loses them when it restarts; here they are a value that the caller can save.
 
+#include <podium/autoscale/predict.hpp>
 #include <podium/core/time.hpp>
 
 #include <cstdint>
@@ -73,6 +74,7 @@ struct state {
     std::vector<scale_event> scale_ups{};
     std::vector<scale_event> scale_downs{};
     std::optional<rescale> last{};
+    autoscale::season season{};  ///< where the policy has one
     std::optional<condition> able_to_scale{};
     std::optional<condition> scaling_active{};
     std::optional<condition> scaling_limited{};

@@ -217,6 +217,12 @@ namespace detail {
         if (spec.behavior->scale_down)
             b.scale_down = detail::rules_of(*spec.behavior->scale_down, std::move(b.scale_down));
     }
+    if (auto const& season = spec.season)
+        p.season = {.length = std::chrono::seconds(season->length_seconds),
+            .slots = season->slots,
+            .lead = std::chrono::seconds(season->lead_seconds),
+            .factor = season->max_percent / 100.0,
+            .weight_percent = season->weight_percent};
     p.tolerance = s.tolerance;
     p.downscale_stabilization = s.downscale_stabilization;
     p.initialization = s.initialization;
@@ -743,6 +749,8 @@ private:
             ? std::string("Current number of replicas above Spec.MaxReplicas")
             : todo.why == autoscale::cause::below_min
             ? std::string("Current number of replicas below Spec.MinReplicas")
+            : todo.recommended > todo.reactive
+            ? "earlier seasons asked for " + std::to_string(todo.recommended) + " at this time"
             : todo.recommended < todo.from || todo.metric >= policy.metrics.size()
             ? std::string("All metrics below target")
             : detail::words(a->spec.metrics[todo.metric], policy.metrics[todo.metric]) + " above target";

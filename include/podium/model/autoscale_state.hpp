@@ -18,7 +18,8 @@ BOOST_DESCRIBE_STRUCT(recommendation, (), (replicas, at))
 BOOST_DESCRIBE_STRUCT(scale_event, (), (change, at))
 BOOST_DESCRIBE_STRUCT(rescale, (), (from, to, at))
 BOOST_DESCRIBE_STRUCT(condition, (), (value, why, since))
+BOOST_DESCRIBE_STRUCT(season, (), (expected_milli, slot, peak))
 BOOST_DESCRIBE_STRUCT(state, (),
-    (recommendations, scale_ups, scale_downs, last, able_to_scale, scaling_active, scaling_limited))
+    (recommendations, scale_ups, scale_downs, last, season, able_to_scale, scaling_active, scaling_limited))
 
 }  // namespace podium::v0::autoscale

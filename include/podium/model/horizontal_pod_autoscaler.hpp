@@ -12,7 +12,8 @@
 /// Targets are Deployments, ReplicaSets, StatefulSets and Rollouts.
 ///
 /// Source: HorizontalPodAutoscaler in kubernetes/api autoscaling/v2/types.go at v1.35: names, meanings.
-/// podium's own are `prometheus` of an external metric, `status.machine` and `status.readingsTime`.
+/// podium's own are `prometheus` of an external metric, `spec.season`, `status.machine` and
+/// `status.readingsTime`.
 
 #include <podium/model/analysis.hpp>
 #include <podium/model/autoscale_state.hpp>
@@ -179,17 +180,30 @@ struct horizontal_pod_autoscaler_behavior {
 };
 BOOST_DESCRIBE_STRUCT(horizontal_pod_autoscaler_behavior, (), (scale_up, scale_down))
 
+/// podium's own: what earlier days asked for is there before it is asked for again. It only ever raises what
+/// the metrics ask for; see `autoscale::season_policy`.
+struct season_spec {
+    std::int32_t length_seconds = 86'400;
+    std::int32_t slots = 96;           ///< that the length is cut into
+    std::int32_t lead_seconds = 120;   ///< how long a new replica takes until it works
+    std::int32_t max_percent = 200;    ///< of what the metrics ask for now, at least 100
+    std::int32_t weight_percent = 50;  ///< of the latest season
+    friend bool operator==(season_spec const&, season_spec const&) = default;
+};
+BOOST_DESCRIBE_STRUCT(season_spec, (), (length_seconds, slots, lead_seconds, max_percent, weight_percent))
+
 struct horizontal_pod_autoscaler_spec {
     cross_version_object_reference scale_target_ref{};
     std::int32_t min_replicas = 1;  ///< 0 with an object or external metric: to zero and back
     std::int32_t max_replicas = 0;
     std::vector<metric_spec> metrics{};  ///< default: 80 % of the cpu that is requested
     boxed<horizontal_pod_autoscaler_behavior> behavior{};
+    boxed<season_spec> season{};  ///< podium's own
     friend bool operator==(
         horizontal_pod_autoscaler_spec const&, horizontal_pod_autoscaler_spec const&) = default;
 };
-BOOST_DESCRIBE_STRUCT(
-    horizontal_pod_autoscaler_spec, (), (scale_target_ref, min_replicas, max_replicas, metrics, behavior))
+BOOST_DESCRIBE_STRUCT(horizontal_pod_autoscaler_spec, (),
+    (scale_target_ref, min_replicas, max_replicas, metrics, behavior, season))
 constexpr bool required(horizontal_pod_autoscaler_spec const*, std::string_view member)
 {
     return member == "scale_target_ref" || member == "max_replicas";

@@ -1281,6 +1281,14 @@ inline void check_rules(std::optional<hpa_scaling_rules> const& r, field const& 
             detail::check_rules(a.spec.behavior->scale_up, behavior["scaleUp"]);
             detail::check_rules(a.spec.behavior->scale_down, behavior["scaleDown"]);
         }
+        detail::field const season = spec["season"];
+        if (auto const& s = a.spec.season) {
+            season["slots"].between(s->slots, 1, 1440);
+            season["lengthSeconds"].between(s->length_seconds, 1, 366 * 86'400);
+            season["leadSeconds"].between(s->lead_seconds, 0, std::max(s->length_seconds, 0));
+            season["maxPercent"].between(s->max_percent, 100, 100'000);
+            season["weightPercent"].between(s->weight_percent, 1, 100);
+        }
     });
 }
 
