@@ -273,6 +273,51 @@ TEST_CASE("cluster: scaling down and up under requests loses none")
     w.stop();
 }
 
+TEST_CASE("cluster: a node that is drained under requests loses none, and the budget holds")
+{
+    world w;
+    w.web(4);
+    w.create("/apis/policy/v1/namespaces/default/poddisruptionbudgets",
+        json{{"metadata", {{"name", "web"}}},
+            {"spec", {{"minAvailable", 3}, {"selector", {{"matchLabels", {{"app", "web"}}}}}}}});
+    REQUIRE(w.until([&] {
+        auto const b = w.c.view().get<model::pod_disruption_budget>("default", "web");
+        return b && b->status.disruptions_allowed == 1;
+    }));
+    load l;
+    l.start(w, 4);
+    for (std::string const node : {"node-1", "node-2"}) {
+        auto const unschedulable = [&](bool is) {
+            w.patch("/api/v1/nodes/" + node, {{"spec", {{"unschedulable", is}}}});
+        };
+        auto const here = [&] {
+            std::vector<std::string> names;
+            for (auto const& p : w.pods())
+                if (p->spec.node_name == node)
+                    names.push_back(p->metadata.name);
+            return names;
+        };
+        unschedulable(true);
+        REQUIRE(!here().empty());
+        auto const before = l.answered;
+        int held = 0;
+        REQUIRE(w.until([&] {
+            for (auto const& name : here())
+                held += w.call(api::method::post, "/api/v1/namespaces/default/pods/" + name + "/eviction",
+                             json::object())
+                            .code == 429;
+            CHECK(w.ready() >= 3);
+            return here().empty();
+        }));
+        CHECK(held > 0);
+        REQUIRE(w.until([&] { return w.ready() == 4 && l.answered > before + 20; }));
+        unschedulable(false);
+    }
+    l.stop(w);
+    CHECK(l.lost == std::vector<std::string>{});
+    w.stop();
+}
+
 TEST_CASE("cluster: a service grows while a process of it burns, and shrinks when it rests")
 {
     world w(1, {}, {}, 200ms);

@@ -1,5 +1,6 @@
 // Releases for real: the shop's web as processes, visitors through its service, their conversions counted by
 // the router and judged in the same process.
+#include "prometheus.hpp"
 #include "world.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
@@ -8,12 +9,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
-#include <cstdlib>
-#include <fstream>
 #include <map>
-#include <memory>
-#include <spawn.h>
-#include <sys/wait.h>
 
 namespace {
 
@@ -77,11 +73,7 @@ struct released : world {
     explicit released(json const& strategy, int replicas = 2)
     {
         for (auto const* const name : {"web", "preview"})
-            create("/api/v1/namespaces/default/services",
-                json{{"metadata", {{"name", name}}},
-                    {"spec",
-                        {{"selector", {{"app", "web"}}},
-                            {"ports", {{{"name", "http"}, {"port", 80}, {"targetPort", 8080}}}}}}});
+            serve(name);
         create("/apis/argoproj.io/v1alpha1/namespaces/default/rollouts",
             json{{"metadata", {{"name", "web"}}},
                 {"spec",
@@ -144,49 +136,6 @@ struct released : world {
             ? s.canary->weights->canary.weight
             : 0;
     }
-};
-
-/// A real Prometheus, without anything to scrape: expressions have values all the same.
-class prometheus {
-public:
-    static constexpr char const* program = "/usr/bin/prometheus";
-
-    explicit prometheus(std::string const& folder)
-    {
-        asio::io_context io;
-        asio::ip::tcp::acceptor free(io, {asio::ip::make_address("127.0.0.1"), 0});
-        where_ = "127.0.0.1:" + std::to_string(free.local_endpoint().port());
-        free.close();
-        std::ofstream(folder + "/prometheus.yml") << "global: {}\n";
-        std::vector<std::string> const words{program, "--config.file=" + folder + "/prometheus.yml",
-            "--storage.tsdb.path=" + folder + "/data", "--web.listen-address=" + where_, "--log.level=error"};
-        std::vector<char*> argv;
-        for (auto const& w : words)
-            argv.push_back(const_cast<char*>(w.c_str()));
-        argv.push_back(nullptr);
-        REQUIRE(::posix_spawn(&pid_, program, nullptr, nullptr, argv.data(), environ) == 0);
-    }
-    prometheus(prometheus const&) = delete;
-    prometheus& operator=(prometheus const&) = delete;
-    ~prometheus()
-    {
-        ::kill(pid_, SIGKILL);
-        ::waitpid(pid_, nullptr, 0);
-    }
-    [[nodiscard]] std::string url() const { return "http://" + where_; }
-    [[nodiscard]] bool is_ready(world& w) const
-    {
-        auto const port = static_cast<std::uint16_t>(std::stoi(where_.substr(where_.find(':') + 1)));
-        return w.until([&] {
-            net::http_request r(http::verb::get, "/-/ready", 11);
-            auto const answer = w.run(net::http_call(net::address::tcp("127.0.0.1", port), std::move(r)));
-            return answer && answer->result_int() == 200;
-        });
-    }
-
-private:
-    std::string where_{};
-    ::pid_t pid_ = -1;
 };
 
 json canary(json steps)
@@ -365,11 +314,8 @@ TEST_CASE("rollouts: blue/green switches and goes back under load, and nobody is
 
 TEST_CASE("rollouts: what Prometheus says decides, and a series that it does not have is no data")
 {
-    if (::access(prometheus::program, X_OK) != 0) {
-        MESSAGE("skipped: there is no Prometheus on this machine");
-        CHECK_FALSE(std::getenv("CI"));
+    if (!prometheus::is_here())
         return;
-    }
     struct row {
         std::string query;
         std::string phase;

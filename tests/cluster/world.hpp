@@ -134,13 +134,18 @@ struct world {
         REQUIRE_MESSAGE(patched.code == 200, patched.body);
         return json::parse(patched.body);
     }
-    void web(int replicas)
+    /// A service of the pods "app: web".
+    void serve(std::string const& name)
     {
         create("/api/v1/namespaces/default/services",
-            json{{"metadata", {{"name", "web"}}},
+            json{{"metadata", {{"name", name}}},
                 {"spec",
                     {{"selector", {{"app", "web"}}},
                         {"ports", {{{"name", "http"}, {"port", 80}, {"targetPort", 8080}}}}}}});
+    }
+    void web(int replicas)
+    {
+        serve("web");
         auto const toleration = [](char const* key) {
             return json{
                 {"key", key}, {"operator", "Exists"}, {"effect", "NoExecute"}, {"tolerationSeconds", 0}};
@@ -196,6 +201,7 @@ struct world {
 
 /// Requests one after another until it is told to stop.
 struct load {
+    std::string target = "/";
     int answered = 0;
     std::vector<std::string> lost{};
     int running = 0;
@@ -209,7 +215,7 @@ struct load {
     asio::awaitable<void> client(net::address where)
     {
         while (!over) {
-            net::http_request r(http::verb::get, "/", 11);
+            net::http_request r(http::verb::get, target, 11);
             auto const answer = co_await net::http_call(where, std::move(r));
             if (answer && answer->result_int() == 200)
                 ++answered;

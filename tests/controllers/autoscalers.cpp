@@ -425,6 +425,84 @@ TEST_CASE("autoscalers: an external metric wakes a target of size zero and sends
     CHECK(w.condition("ScalingActive") == "False FailedGetExternalMetric");
 }
 
+TEST_CASE("autoscalers: replica sets, stateful sets and rollouts are scaled as deployments are")
+{
+    auto const grows = [](auto workload) {
+        using K = decltype(workload);
+        CAPTURE(K::kind);
+        auto const like = podium::tests::world::deployment("db", 2);
+        workload.metadata = like.metadata;
+        workload.spec.replicas = 2;
+        workload.spec.selector = like.spec.selector;
+        workload.spec.template_ = like.spec.template_;
+        scaled w;
+        w.remove<model::deployment>("web");
+        w.put(std::move(workload));
+        w.run(10min);
+        w.edit<model::horizontal_pod_autoscaler>("web", [](auto& a) {
+            a.spec.scale_target_ref = {std::string(K::api_version), std::string(K::kind), "db"};
+        });
+        w.run();
+        CHECK(w.condition("AbleToScale") == "True SucceededGetScale");
+        w.measure(160);
+        CHECK(w.store.get<K>("default", "db")->spec.replicas == 3);
+        w.run(10min);
+        CHECK(w.all<model::pod>().size() == 3);
+        w.measure(240);
+        CHECK(w.utilization() == 80);
+        CHECK(w.store.get<K>("default", "db")->spec.replicas == 4);
+        CHECK(w.hpa().status.current_replicas == 3);
+    };
+    grows(model::replica_set{});
+    grows(model::stateful_set{});
+    model::rollout canary;
+    canary.spec.strategy.canary = model::canary_strategy{};
+    grows(canary);
+}
+
+TEST_CASE("autoscalers: what the last season asked for is there in time")
+{
+    scaled w(2, {queue_length("10")});
+    w.edit<model::horizontal_pod_autoscaler>("web", [](auto& a) {
+        a.spec.metrics[0].external.edit().target = {
+            model::metric_target_type::average_value, {}, quantity::from_integer(10), {}};
+        a.spec.behavior.edit().scale_down.emplace().stabilization_window_seconds = 0;
+        a.spec.season =
+            model::season_spec{.length_seconds = 3600, .slots = 60, .lead_seconds = 120, .max_percent = 300};
+    });
+    w.run();
+    auto const begun = w.now;
+    auto const go_on =
+        [&](duration until) {  // a queue of 75 in the minutes 30 to 40 of each hour, else of 15
+            while (w.now < begun + until) {
+                w.run(std::min(duration(15s), begun + until - w.now));
+                model::metric_readings r;
+                auto const of_hour = (w.now - begun) % 1h;
+                r.metrics = {{{}, quantity::from_integer(of_hour >= 30min && of_hour < 40min ? 75 : 15), {}}};
+                w.put_readings(r);
+            }
+            return w.size();
+        };
+    CHECK(go_on(29min) == 2);
+    CHECK(go_on(35min) == 8);
+    CHECK(go_on(87min) == 2);
+    CHECK(go_on(89min) == 6);  // a minute ahead, but never more than three times what the queue asks for
+    bool told = false;
+    for (auto const& e : w.all<model::event>())
+        told = told || e->message == "New size: 6; reason: earlier seasons asked for 6 at this time";
+    CHECK(told);
+    CHECK(go_on(95min) == 8);
+    CHECK(go_on(105min) == 2);
+
+    auto const text = model::encode(w.hpa());
+    CHECK(*model::decode_text<model::horizontal_pod_autoscaler>(text) == w.hpa());
+    CHECK(w.hpa().status.machine.season.expected_milli.size() == 60);
+    w.edit<model::horizontal_pod_autoscaler>("web", [](auto& a) { a.spec.season.reset(); });
+    w.run();
+    CHECK(go_on(110min) == 2);
+    CHECK(w.hpa().status.machine.season.expected_milli.empty());
+}
+
 TEST_CASE("autoscalers: pods are chosen by their owner")
 {
     scaled w;

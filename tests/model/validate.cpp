@@ -370,6 +370,17 @@ TEST_CASE("model: each broken rule is one error at its field")
                 R"({"scaleTargetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"web"},"minReplicas":0,"maxReplicas":1})",
                 "spec.metrics: must have an Object or External metric where minReplicas is 0: nothing else "
                 "would wake it"},
+            row{"HorizontalPodAutoscaler", "/spec/season", "{}", ""},
+            row{"HorizontalPodAutoscaler", "/spec/season",
+                R"({"slots":1441,"maxPercent":99,"weightPercent":0})",
+                "spec.season.slots: must be from 1 to 1440\nspec.season.maxPercent: must be from 100 to "
+                "100000\n"
+                "spec.season.weightPercent: must be from 1 to 100"},
+            row{"HorizontalPodAutoscaler", "/spec/season", R"({"lengthSeconds":0})",
+                "spec.season.lengthSeconds: must be from 1 to 31622400\n"
+                "spec.season.leadSeconds: must be from 0 to 0"},
+            row{"HorizontalPodAutoscaler", "/spec/season", R"({"lengthSeconds":60,"leadSeconds":61})",
+                "spec.season.leadSeconds: must be from 0 to 60"},
             row{"HorizontalPodAutoscaler", "/spec/behavior/scaleDown/stabilizationWindowSeconds", "3601",
                 "spec.behavior.scaleDown.stabilizationWindowSeconds: must be from 0 to 3600"},
             row{"HorizontalPodAutoscaler", "/spec/behavior/scaleDown/policies/0/periodSeconds", "1801",
