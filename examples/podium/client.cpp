@@ -725,6 +725,42 @@ std::string share(podium::quantity const& used, podium::quantity const& of)
                                  : std::to_string(used.milli_value() * 100 / of.milli_value()) + '%';
 }
 
+std::vector<table_row> pod_rows(json const& list, bool with_namespace)
+{
+    std::vector<table_row> rows{{"NAME", "CPU(cores)", "MEMORY(bytes)"}};
+    if (with_namespace)
+        rows[0].insert(rows[0].begin(), "NAMESPACE");
+    for (auto const& pod : list["items"]) {
+        podium::quantity cpu, memory;
+        for (auto const& c : pod["containers"]) {
+            (void)cpu.add(amount(c["usage"], "cpu"));
+            (void)memory.add(amount(c["usage"], "memory"));
+        }
+        json const sum{{"cpu", to_string(cpu)}, {"memory", to_string(memory)}};
+        table_row r{pod["metadata"]["name"].get<std::string>(), cores(sum), mebibytes(sum)};
+        if (with_namespace)
+            r.insert(r.begin(), pod["metadata"]["namespace"].get<std::string>());
+        rows.push_back(std::move(r));
+    }
+    return rows;
+}
+
+std::vector<table_row> node_rows(json const& list, json const& nodes)
+{
+    std::vector<table_row> rows{{"NAME", "CPU(cores)", "CPU%", "MEMORY(bytes)", "MEMORY%"}};
+    for (auto const& m : list["items"]) {
+        json has = json::object();
+        for (auto const& n : nodes["items"])
+            if (n["metadata"]["name"] == m["metadata"]["name"])
+                has = n.value(json::json_pointer("/status/allocatable"), json::object());
+        auto const& usage = m["usage"];
+        rows.push_back({m["metadata"]["name"].get<std::string>(), cores(usage),
+            share(amount(usage, "cpu"), amount(has, "cpu")), mebibytes(usage),
+            share(amount(usage, "memory"), amount(has, "memory"))});
+    }
+    return rows;
+}
+
 asio::awaitable<int> do_top(session const& s)
 {
     auto const& words = s.args.words;
@@ -733,45 +769,21 @@ asio::awaitable<int> do_top(session const& s)
     if (!of_pods && !(kind && kind->plural == "nodes"))
         co_return failed({errc::invalid, "expected pods or nodes", {}, {}}, 2);
     bool const everywhere = s.args.has("-A");
-    std::string const root = "/apis/metrics.k8s.io/v1beta1/";
-    auto const list = co_await s.ask(request(root +
-        (!of_pods            ? "nodes"
-                : everywhere ? "pods"
-                             : "namespaces/" + api::percent_encoded(s.namespace_) + "/pods")));
+    std::string path = "/apis/metrics.k8s.io/v1beta1/";
+    if (of_pods && !everywhere)
+        path += "namespaces/" + api::percent_encoded(s.namespace_) + '/';
+    path += kind->plural;
+    auto const list = co_await s.ask(request(path));
     if (!list)
         co_return failed(list.error());
     std::vector<table_row> rows;
     if (of_pods) {
-        rows.push_back({"NAME", "CPU(cores)", "MEMORY(bytes)"});
-        if (everywhere)
-            rows[0].insert(rows[0].begin(), "NAMESPACE");
-        for (auto const& pod : (*list)["items"]) {
-            podium::quantity cpu, memory;
-            for (auto const& c : pod["containers"]) {
-                (void)cpu.add(amount(c["usage"], "cpu"));
-                (void)memory.add(amount(c["usage"], "memory"));
-            }
-            json const sum{{"cpu", to_string(cpu)}, {"memory", to_string(memory)}};
-            table_row r{pod["metadata"]["name"].get<std::string>(), cores(sum), mebibytes(sum)};
-            if (everywhere)
-                r.insert(r.begin(), pod["metadata"]["namespace"].get<std::string>());
-            rows.push_back(std::move(r));
-        }
+        rows = pod_rows(*list, everywhere);
     } else {
-        rows.push_back({"NAME", "CPU(cores)", "CPU%", "MEMORY(bytes)", "MEMORY%"});
         auto const nodes = co_await s.ask(request("/api/v1/nodes"));
         if (!nodes)
             co_return failed(nodes.error());
-        for (auto const& m : (*list)["items"]) {
-            json has = json::object();
-            for (auto const& n : (*nodes)["items"])
-                if (n["metadata"]["name"] == m["metadata"]["name"])
-                    has = n.value(json::json_pointer("/status/allocatable"), json::object());
-            auto const& usage = m["usage"];
-            rows.push_back({m["metadata"]["name"].get<std::string>(), cores(usage),
-                share(amount(usage, "cpu"), amount(has, "cpu")), mebibytes(usage),
-                share(amount(usage, "memory"), amount(has, "memory"))});
-        }
+        rows = node_rows(*list, *nodes);
     }
     if (rows.size() == 1) {
         std::cerr << "nothing was measured yet\n";
