@@ -101,7 +101,7 @@ TEST_CASE("autoscale: one number for the whole")
     CHECK(ask(queue, 1100, of_size(4)).why == basis::within_tolerance);
     CHECK(ask(queue, 2500, of_size(0)).replicas == 3);
     CHECK(ask(queue, 0, of_size(0)).replicas == 0);
-    CHECK(ask(queue, 2500, {.wanted = 4, .existing = 4, .pods = 4, .ready_pods = 1}).replicas == 3);
+    CHECK(ask(queue, 7500, {.wanted = 4, .existing = 4, .pods = 4, .ready_pods = 1}).replicas == 8);
     CHECK(ask(queue, 2500, {.wanted = 4}).why == basis::no_pods);
     CHECK(ask(each, 9500, of_size(4)).replicas == 10);
     CHECK(ask(each, 9500, of_size(4)).average_milli == 2375);
@@ -113,6 +113,29 @@ TEST_CASE("autoscale: one number for the whole")
     CHECK(ask(unset, 1, of_size(1)).why == basis::invalid_target);
     std::array<std::int64_t, 3> const series{1, 2, std::numeric_limits<std::int64_t>::max()};
     CHECK(autoscale::sum_milli(series) == std::numeric_limits<std::int64_t>::max());
+}
+
+TEST_CASE("autoscale: what was started for a value stays until it is ready; Kubernetes sends it away")
+{
+    autoscale::metric const queue{
+        .from = source::object, .name = "in_flight", .aim = target::value, .target_milli = 1000};
+    auto as_kubernetes = plain;
+    as_kubernetes.unready = autoscale::unready_pods::kubernetes;
+    struct row {
+        std::int64_t value_milli;
+        std::int64_t ready;
+        std::int32_t hold;
+        std::int32_t kubernetes;
+    };
+    for (auto const& r : {row{2500, 1, 4, 3}, row{1500, 0, 4, 0}, row{1500, 4, 6, 6}, row{500, 4, 2, 2},
+             row{500, 1, 2, 1}, row{500, 0, 2, 0}, row{0, 0, 0, 0}, row{1050, 1, 4, 4}}) {
+        CAPTURE(r.value_milli);
+        CAPTURE(r.ready);
+        autoscale::sizes const size{.wanted = 4, .existing = 4, .pods = 4, .ready_pods = r.ready};
+        autoscale::reading const seen{.value_milli = r.value_milli, .pods = {}};
+        CHECK(autoscale::propose(plain, queue, seen, size).replicas == r.hold);
+        CHECK(autoscale::propose(as_kubernetes, queue, seen, size).replicas == r.kubernetes);
+    }
 }
 
 TEST_CASE("autoscale: a count beyond 32 bits is the largest; Kubernetes makes it the least")
@@ -187,6 +210,7 @@ TEST_SUITE("property")
                 any(), any(), any(), any(), any()};
             auto p = plain;
             p.counts = random() % 2 ? autoscale::overflow::saturate : autoscale::overflow::kubernetes;
+            p.unready = random() % 2 ? autoscale::unready_pods::hold : autoscale::unready_pods::kubernetes;
             auto const got = autoscale::propose(p, m, seen, {any32(), any32(), any(), any()});
             REQUIRE(std::isfinite(got.ratio));
         }

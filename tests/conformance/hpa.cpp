@@ -20,6 +20,9 @@ namespace autoscale = podium::autoscale;
 
 way const counts_as_kubernetes("autoscale::overflow::kubernetes (podium: saturate, a count beyond 32 bits is "
                                "the largest, not the least)");
+way const unready_as_kubernetes(
+    "autoscale::unready_pods::kubernetes (podium: hold, a size does not shrink under "
+    "load because its pods start)");
 
 podium::duration seconds(json const& v)
 {
@@ -98,6 +101,7 @@ autoscale::policy policy_of(json const& v)
         read_rules(b.at("scale_down"), p.behavior->scale_down);
     }
     p.counts = autoscale::overflow::kubernetes;
+    p.unready = autoscale::unready_pods::kubernetes;
     return p;
 }
 

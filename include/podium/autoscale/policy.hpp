@@ -114,6 +114,15 @@ enum class overflow : std::uint8_t {
     kubernetes,
 };
 
+/// What a target of kind `value` comes to while some of the pods are not ready.
+enum class unready_pods : std::uint8_t {
+    /// What they would change is not known: above the target the size never shrinks, below it they count as
+    /// the others do. So what was started for a load is not sent away again before it could take any.
+    hold,
+    /// As Kubernetes 1.35.4: the ratio times the ready pods alone, at any ratio 0 while none is ready.
+    kubernetes,
+};
+
 /// What one autoscaler goes by. `validate` says what is allowed.
 struct policy {
     std::int32_t min_replicas = 1;  ///< 0 with an object or external metric: scales to zero and back
@@ -129,6 +138,7 @@ struct policy {
     duration readiness_delay = std::chrono::seconds(30);  ///< `skip_starting`: not ready since then is never
     duration period = std::chrono::seconds(15);           ///< how often to step, for `wake_at`
     overflow counts = overflow::saturate;
+    unready_pods unready = unready_pods::hold;
     friend bool operator==(policy const&, policy const&) = default;
 };
 

@@ -283,8 +283,12 @@ struct usage {
         out.why = basis::no_pods;
         return out;
     }
-    out.replicas =
-        replicas_of(std::ceil(out.ratio * static_cast<double>(now.ready_pods)), overflow::saturate);
+    bool const hold = p.unready == unready_pods::hold;
+    if (hold && out.ratio < 1)
+        out.counted = std::max<std::int64_t>(now.ready_pods, now.wanted);
+    out.replicas = replicas_of(std::ceil(out.ratio * static_cast<double>(out.counted)), overflow::saturate);
+    if (hold && out.ratio > 1)
+        out.replicas = std::max(out.replicas, now.wanted);
     return out;
 }
 
