@@ -62,7 +62,7 @@ public:
     }
     scheduler(scheduler&&) = default;
     scheduler& operator=(scheduler&&) = default;
-    ~scheduler() = default;
+    ~scheduler();
 
     [[nodiscard]] nodes_type const& nodes() const noexcept { return nodes_; }
     [[nodiscard]] Pipeline const& rules() const noexcept { return rules_; }
@@ -75,20 +75,7 @@ public:
 
     /// Where the pod would go. Binds nothing. With nominations each node is judged in full, as by
     /// `pipeline::decide`.
-    [[nodiscard]] decision decide(pod_type const& pod, nominations<pod_type> const& nominated = {})
-    {
-        auto const from = draw();
-        if (nominated.own || !nominated.others.empty())
-            return rules_.decide(nodes_, pod, from, nominated);
-        if constexpr (remembers) {
-            auto const is = find(pod);
-            if (is.known != nullptr)
-                return is.known->decide(rules_, nodes_, from);
-            return scan(*is.wanted, from);
-        } else {
-            return rules_.decide_class(nodes_, rules_.prepare(pod), from);
-        }
-    }
+    [[nodiscard]] decision decide(pod_type const& pod, nominations<pod_type> const& nominated = {});
 
     /// The best of some nodes, given as slots in ascending order, by the scores that they have among all:
     /// what packs a group, or asks how good the node is that a pod has. Counts and refusals are of those
@@ -126,38 +113,15 @@ public:
     }
 
     /// Decides and binds.
-    decision place(pod_type const& pod, nominations<pod_type> const& nominated = {})
-    {
-        auto d = decide(pod, nominated);
-        if (d.node)
-            nodes_.bind(*d.node, pod);
-        return d;
-    }
+    decision place(pod_type const& pod, nominations<pod_type> const& nominated = {});
 
     /// Places `count` pods like this one, each after the one before is bound; stops at the first that fits
     /// nowhere. Should a plugin throw, none of them is placed.
-    placed place(pod_type const& pod, std::size_t count)
-    {
-        placed out;
-        try {
-            place_each(pod, count, out);
-        } catch (...) {
-            for (auto const slot : out.nodes)
-                nodes_.unbind(slot, pod);
-            throw;
-        }
-        return out;
-    }
+    placed place(pod_type const& pod, std::size_t count);
 
     /// The whole table; `explain(pod, d.from).decision == d` for what was just decided.
-    [[nodiscard]] explanation explain(pod_type const& pod, std::uint32_t from = 0) const
-    {
-        return rules_.explain(nodes_, pod, from);
-    }
-    [[nodiscard]] std::string summary(decision const& d, pod_type const& pod) const
-    {
-        return rules_.summary(d, pod);
-    }
+    [[nodiscard]] explanation explain(pod_type const& pod, std::uint32_t from = 0) const;
+    [[nodiscard]] std::string summary(decision const& d, pod_type const& pod) const;
     /// The chosen node's name; empty when there is none.
     [[nodiscard]] std::string_view name(decision const& d) const
     {
@@ -216,11 +180,7 @@ private:
 
     /// Its class, now if not before; null when answers about nodes depend on each other in ways that nobody
     /// keeps.
-    class_type* remembered(pod_type const& pod)
-    {
-        auto* const c = find(pod).known;
-        return c != nullptr ? c : find(pod).known;  // seen twice
-    }
+    class_type* remembered(pod_type const& pod);
     found find(pod_type const& pod)
     {
         if constexpr (std::equality_comparable<pod_type>)
@@ -380,5 +340,67 @@ private:
     detail::scanner<Pipeline> scanner_{};
     std::uint64_t drawn_ = 0;
 };
+
+// Below the class, so that kubernetes.hpp can have them compiled once.
+template<class Pipeline>
+scheduler<Pipeline>::~scheduler() = default;
+
+template<class Pipeline>
+decision scheduler<Pipeline>::decide(pod_type const& pod, nominations<pod_type> const& nominated)
+{
+    auto const from = draw();
+    if (nominated.own || !nominated.others.empty())
+        return rules_.decide(nodes_, pod, from, nominated);
+    if constexpr (remembers) {
+        auto const is = find(pod);
+        if (is.known != nullptr)
+            return is.known->decide(rules_, nodes_, from);
+        return scan(*is.wanted, from);
+    } else {
+        return rules_.decide_class(nodes_, rules_.prepare(pod), from);
+    }
+}
+
+template<class Pipeline>
+decision scheduler<Pipeline>::place(pod_type const& pod, nominations<pod_type> const& nominated)
+{
+    auto d = decide(pod, nominated);
+    if (d.node)
+        nodes_.bind(*d.node, pod);
+    return d;
+}
+
+template<class Pipeline>
+placed scheduler<Pipeline>::place(pod_type const& pod, std::size_t count)
+{
+    placed out;
+    try {
+        place_each(pod, count, out);
+    } catch (...) {
+        for (auto const slot : out.nodes)
+            nodes_.unbind(slot, pod);
+        throw;
+    }
+    return out;
+}
+
+template<class Pipeline>
+explanation scheduler<Pipeline>::explain(pod_type const& pod, std::uint32_t from) const
+{
+    return rules_.explain(nodes_, pod, from);
+}
+
+template<class Pipeline>
+std::string scheduler<Pipeline>::summary(decision const& d, pod_type const& pod) const
+{
+    return rules_.summary(d, pod);
+}
+
+template<class Pipeline>
+auto scheduler<Pipeline>::remembered(pod_type const& pod) -> class_type*
+{
+    auto* const c = find(pod).known;
+    return c != nullptr ? c : find(pod).known;  // seen twice
+}
 
 }  // namespace podium::v0::schedule

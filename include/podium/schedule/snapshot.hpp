@@ -71,34 +71,10 @@ public:
     };
 
     /// Adds the node, or replaces it. Returns its slot.
-    std::uint32_t set(std::string_view name, node_type node)
-    {
-        auto const slot = slot_of(name);
-        auto& s = slots_[slot];
-        each_or_none(
-            slot, [&](auto& column) { column.set(slot, node); },
-            [&](auto& column) { s.node ? column.set(slot, *s.node) : column.unset(slot); });
-        present_ += s.node ? 0u : 1u;
-        s.node.emplace(std::move(node));
-        there_[slot] = 1;
-        touch({.slot = slot, .node = true});
-        return slot;
-    }
+    std::uint32_t set(std::string_view name, node_type node);
 
     /// Takes the node away; pods bound to it stay counted. Harmless when there is none.
-    void remove(std::string_view name)
-    {
-        auto const found = by_name_.find(name);
-        if (found == by_name_.end() || !slots_[found->second].node)
-            return;
-        auto const slot = found->second;
-        slots_[slot].node.reset();
-        there_[slot] = 0;
-        --present_;
-        each([&](auto& column) { column.unset(slot); });
-        touch({.slot = slot, .node = true});
-        release_if_empty(slot);
-    }
+    void remove(std::string_view name);
 
     /// Counts the pod on that node, whether or not it fits.
     void bind(std::string_view name, pod_type const& pod) { add(slot_of(name), pod); }
@@ -109,14 +85,7 @@ public:
     }
     /// What columns found out about a pod, so that binding the next equal one is cheap.
     using hints = typename detail::hints_of<columns>::type;
-    void bind(std::uint32_t slot, pod_type const& pod, hints& known)
-    {
-        PODIUM_ASSERT(slot < slots_.size() && slots_[slot].used());
-        add(slot, pod, [&](auto& column) {
-            using column_type = std::remove_reference_t<decltype(column)>;
-            detail::bind(column, slot, pod, std::get<detail::index_in<column_type, columns>>(known));
-        });
-    }
+    void bind(std::uint32_t slot, pod_type const& pod, hints& known);
 
     /// Takes back a `bind` of an equal pod. Harmless when nothing is bound there.
     void unbind(std::string_view name, pod_type const& pod)
@@ -124,18 +93,7 @@ public:
         if (auto const found = by_name_.find(name); found != by_name_.end())
             unbind(found->second, pod);
     }
-    void unbind(std::uint32_t slot, pod_type const& pod)
-    {
-        PODIUM_ASSERT(slot < slots_.size());
-        if (slots_[slot].pods == 0)
-            return;
-        each_or_none(
-            slot, [&](auto& column) { column.unbind(slot, pod); },
-            [&](auto& column) { column.bind(slot, pod); });
-        --slots_[slot].pods;
-        touch({.slot = slot});
-        release_if_empty(slot);
-    }
+    void unbind(std::uint32_t slot, pod_type const& pod);
 
     [[nodiscard]] std::size_t size() const noexcept { return present_; }  ///< nodes there are
     [[nodiscard]] std::uint32_t slots() const noexcept { return static_cast<std::uint32_t>(slots_.size()); }
@@ -239,10 +197,7 @@ private:
         return at;
     }
 
-    void add(std::uint32_t slot, pod_type const& pod)
-    {
-        add(slot, pod, [&](auto& column) { column.bind(slot, pod); });
-    }
+    void add(std::uint32_t slot, pod_type const& pod);
     void add(std::uint32_t slot, pod_type const& pod, auto const& bind)
     {
         each_or_none(slot, bind, [&](auto& column) { column.unbind(slot, pod); });
@@ -274,5 +229,65 @@ private:
     std::size_t present_ = 0;
     detail::change_log<touched> log_{};
 };
+
+// Below the class, so that kubernetes.hpp can have them compiled once.
+template<class Pipeline>
+std::uint32_t snapshot<Pipeline>::set(std::string_view name, node_type node)
+{
+    auto const slot = slot_of(name);
+    auto& s = slots_[slot];
+    each_or_none(
+        slot, [&](auto& column) { column.set(slot, node); },
+        [&](auto& column) { s.node ? column.set(slot, *s.node) : column.unset(slot); });
+    present_ += s.node ? 0u : 1u;
+    s.node.emplace(std::move(node));
+    there_[slot] = 1;
+    touch({.slot = slot, .node = true});
+    return slot;
+}
+
+template<class Pipeline>
+void snapshot<Pipeline>::remove(std::string_view name)
+{
+    auto const found = by_name_.find(name);
+    if (found == by_name_.end() || !slots_[found->second].node)
+        return;
+    auto const slot = found->second;
+    slots_[slot].node.reset();
+    there_[slot] = 0;
+    --present_;
+    each([&](auto& column) { column.unset(slot); });
+    touch({.slot = slot, .node = true});
+    release_if_empty(slot);
+}
+
+template<class Pipeline>
+void snapshot<Pipeline>::bind(std::uint32_t slot, pod_type const& pod, hints& known)
+{
+    PODIUM_ASSERT(slot < slots_.size() && slots_[slot].used());
+    add(slot, pod, [&](auto& column) {
+        using column_type = std::remove_reference_t<decltype(column)>;
+        detail::bind(column, slot, pod, std::get<detail::index_in<column_type, columns>>(known));
+    });
+}
+
+template<class Pipeline>
+void snapshot<Pipeline>::unbind(std::uint32_t slot, pod_type const& pod)
+{
+    PODIUM_ASSERT(slot < slots_.size());
+    if (slots_[slot].pods == 0)
+        return;
+    each_or_none(
+        slot, [&](auto& column) { column.unbind(slot, pod); }, [&](auto& column) { column.bind(slot, pod); });
+    --slots_[slot].pods;
+    touch({.slot = slot});
+    release_if_empty(slot);
+}
+
+template<class Pipeline>
+void snapshot<Pipeline>::add(std::uint32_t slot, pod_type const& pod)
+{
+    add(slot, pod, [&](auto& column) { column.bind(slot, pod); });
+}
 
 }  // namespace podium::v0::schedule
