@@ -320,7 +320,7 @@ TEST_CASE("cluster: a node that is drained under requests loses none, and the bu
 
 TEST_CASE("cluster: a service grows while a process of it burns, and shrinks when it rests")
 {
-    world w(1, {}, {}, 200ms);
+    world w(1, {}, {}, {.period = 200ms});
     w.web(1);
     REQUIRE(w.until([&] { return w.ready() == 1; }));
     auto const resource = [](char const* target) {
@@ -360,7 +360,7 @@ TEST_CASE("cluster: a service grows while a process of it burns, and shrinks whe
 
 TEST_CASE("cluster: a service that sleeps at size zero is woken by its first request, which is answered")
 {
-    world w(1, {}, {}, 200ms);
+    world w(1, {}, {}, {.period = 200ms});
     w.web(1);
     w.create("/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers",
         json{{"metadata", {{"name", "web"}}},

@@ -52,18 +52,18 @@ struct world {
     cluster::local c;
 
     explicit world(std::size_t nodes = 2, controllers::settings control = {}, std::string data = {},
-        duration autoscale_period = 15s)
-        : c(io.get_executor(), options(nodes, std::move(control), std::move(data), autoscale_period))
+        cluster::autoscaling_options scaling = {})
+        : c(io.get_executor(), options(nodes, std::move(control), std::move(data), std::move(scaling)))
     {
         auto const started = run(c.start());
         REQUIRE_MESSAGE(started, started.error().text());
     }
     ~world() { std::filesystem::remove_all(folder); }
-    cluster::options options(
-        std::size_t nodes, controllers::settings control, std::string data, duration autoscale_period) const
+    cluster::options options(std::size_t nodes, controllers::settings control, std::string data,
+        cluster::autoscaling_options scaling) const
     {
         cluster::options o;
-        o.autoscaling.period = autoscale_period;
+        o.autoscaling = std::move(scaling);
         o.data_dir = std::move(data);
         o.images = images();
         o.socket = folder + "/a/podium.sock";

@@ -3,9 +3,11 @@
 /// of them one MetricReadings, which its controller decides on.
 ///
 /// Nothing here decides. cpu and memory come from the nodes' runtimes; of pods and of Services the proxy
-/// knows `requests_per_second`, `in_flight` and `latency_p99_seconds`; external numbers come from Prometheus,
-/// where the autoscaler names one, or from the embedder's source. Whoever answers late, too much or nonsense
-/// is an error text in that one metric, and holds up no other autoscaler.
+/// knows `requests_per_second`, `latency_p99_seconds` (unknown while requests are open and none has ended)
+/// and `in_flight` (open now or, where that is more, on average since the last look: a service that answers
+/// fast is not idle because nothing is open at that moment). External numbers come from Prometheus, where the
+/// autoscaler names one, or from the embedder's source. Whoever answers late, too much or nonsense is an
+/// error text in that one metric, and holds up no other.
 
 #include <podium/cluster/router.hpp>
 #include <podium/cluster/url.hpp>
@@ -22,6 +24,9 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
@@ -43,7 +48,7 @@ namespace podium::inline v0::cluster {
 struct autoscaling_options {
     duration period = std::chrono::seconds(15);    ///< between two measurements
     duration deadline = std::chrono::seconds(10);  ///< of one external number
-    net::any_metric_source external{};             ///< of external metrics that name no Prometheus
+    net::any_metric_source external{};  ///< of external metrics that name no Prometheus; ends when cancelled
 };
 
 /// The pods' share of what the proxy counted between two looks.
@@ -140,8 +145,11 @@ private:
         }
         [[nodiscard]] result<double> value(std::string_view metric, duration window) const
         {
+            auto const open = in_flight + waiting;
             if (metric == "in_flight")
-                return static_cast<double>(in_flight + waiting);
+                return std::max(static_cast<double>(open),
+                    window <= duration::zero() ? 0.0
+                                               : latency.sum / std::chrono::duration<double>(window).count());
             if (metric != "requests_per_second" && metric != "latency_p99_seconds")
                 return error{errc::not_found,
                     "the proxy counts requests_per_second, in_flight and latency_p99_seconds", {}, {}};
@@ -150,6 +158,8 @@ private:
             if (metric == "requests_per_second")
                 return static_cast<double>(requests + waiting) /
                     std::chrono::duration<double>(window).count();
+            if (latency.count == 0 && open > 0)
+                return error{errc::unavailable, "no request has ended since the last look", {}, {}};
             return latency.count == 0 ? 0.0 : latency.quantile(0.99);
         }
     };
@@ -195,12 +205,13 @@ public:
                 traffic_.absorb(counts_(), store::clock::now());
                 next = std::max(next + how_.period, now);
             }
+            auto const fresh = std::exchange(fresh_, {});
             for (auto const a : view_.template all<model::horizontal_pod_autoscaler>())
-                if (due || fresh_.contains(a.which()))
+                if (due || fresh.contains(a.which()))
                     collect(a);
-            fresh_.clear();
             co_await wake_.wait(next);
         }
+        ended_ = true;
         for (auto& call : calls_)
             call.emit(asio::cancellation_type::terminal);
         co_await asio::this_coro::reset_cancellation_state();
@@ -246,43 +257,52 @@ private:
         model::metric_readings out;
         auto pods = controllers::pods_of(view_, *a);
         std::ranges::sort(pods, {}, [](auto const& pod) { return std::string_view(pod->metadata.name); });
-        bool asks = false;
+        std::vector<std::size_t> asked;
         for (auto const& m : a->spec.metrics) {
+            if (m.type == model::metric_source_type::external && m.external)
+                asked.push_back(out.metrics.size());
             out.metrics.push_back(known(*a, m, pods));
-            asks = asks || m.type == model::metric_source_type::external;
         }
-        if (!asks)
+        if (asked.empty())
             return write(a, std::move(out));
-        if (!asking_.insert(a.uid()).second)
-            return;  // the last time is not over yet
-        auto& signal = calls_.emplace_back();
-        auto const at = std::prev(calls_.end());
-        asio::co_spawn(executor_, ask(a, std::move(out)),
-            asio::bind_cancellation_slot(
-                signal.slot(), [this, at, uid = a.uid(), alive = alive_](std::exception_ptr, auto...) {
-                    if (!*alive)
-                        return;
-                    calls_.erase(at);
-                    asking_.erase(uid);
-                    wake_.kick();
-                }));
+        if (asking_.contains(a.uid())) {  // the last time is not over yet: once more, then
+            fresh_.insert(a.which());
+            return;
+        }
+        asking_.emplace(a.uid(), asked.size());
+        auto const answers = std::make_shared<model::metric_readings>(std::move(out));
+        for (auto const i : asked)
+            ask(a, answers, i);
     }
 
-    /// By value: it outlives what asked for it.
-    asio::awaitable<void> ask(autoscaler a, model::metric_readings out)
+    /// All of an autoscaler's at the same time; the last answer writes them.
+    void ask(autoscaler const& a, std::shared_ptr<model::metric_readings> const& answers, std::size_t metric)
     {
-        for (std::size_t i = 0; i < out.metrics.size(); ++i) {
-            auto const& m = a->spec.metrics[i];
-            if (m.type != model::metric_source_type::external || !m.external)
-                continue;
-            auto const value = co_await external(*m.external, a->metadata.namespace_);
-            if (value && std::isfinite(*value))
-                out.metrics[i].value = amount(*value);
+        auto& signal = calls_.emplace_back();
+        auto const at = std::prev(calls_.end());
+        auto answered = [this, at, a, answers, metric, alive = alive_](
+                            std::exception_ptr failed, result<double> value) {
+            if (!*alive)
+                return;
+            auto& to = answers->metrics[metric];
+            if (failed || !value)
+                to.error = failed ? "the source failed" : value.error().text();
+            else if (!std::isfinite(*value))
+                to.error = "the value is not a number";
             else
-                out.metrics[i].error = value ? "the value is not a number" : value.error().text();
-        }
-        write(a, std::move(out));
+                to.value = amount(*value);
+            calls_.erase(at);
+            if (auto const left = asking_.find(a.uid()); --left->second == 0) {
+                asking_.erase(left);
+                if (!ended_)
+                    write(a, std::move(*answers));
+            }
+            wake_.kick();
+        };
+        asio::co_spawn(executor_, external(*a->spec.metrics[metric].external, a->metadata.namespace_),
+            asio::bind_cancellation_slot(signal.slot(), std::move(answered)));
     }
+
     asio::awaitable<result<double>> external(model::external_metric_source m, std::string namespace_)
     {
         if (m.prometheus) {
@@ -298,8 +318,14 @@ private:
         net::metric_query q{namespace_, m.metric.name, {}};
         if (m.metric.selector)
             q.labels = m.metric.selector->match_labels;
+        using namespace asio::experimental::awaitable_operators;
+        asio::steady_timer late(executor_, how_.deadline);
         try {
-            co_return co_await how_.external(std::move(q));
+            auto source = how_.external(std::move(q));
+            auto first = co_await (std::move(source) || late.async_wait(asio::use_awaitable));
+            if (first.index() == 0)
+                co_return std::get<0>(std::move(first));
+            co_return error{errc::deadline, "the source did not answer in time", {}, {}};
         } catch (std::exception const& e) {
             co_return error{errc::unavailable, e.what(), {}, {}};
         }
@@ -360,16 +386,22 @@ private:
             if (it == usage_.pods().end())
                 continue;
             std::int64_t sum = 0;
-            bool whole = true;
-            for (auto const& c : pod->spec.containers) {
+            bool whole = true, any = false;
+            auto const add = [&](model::container const& c) {
                 if (!container.empty() && c.name != container)
-                    continue;
+                    return;
+                any = true;
                 auto const used = std::ranges::find(it->second.containers, c.name, &container_load::name);
                 whole = whole && used != it->second.containers.end();
                 if (whole)
                     sum += cpu ? used->cpu_nano_cores : static_cast<std::int64_t>(used->memory_bytes);
-            }
-            if (whole)  // else a crash would look like an idle pod
+            };
+            for (auto const& c : pod->spec.containers)
+                add(c);
+            for (auto const& c : pod->spec.init_containers)
+                if (c.restart_policy == model::restart_policy::always)
+                    add(c);
+            if (whole && any)  // else a crash, or a container that there is not, would look like an idle pod
                 out.pods.push_back({pod->metadata.name,
                     cpu ? amount(static_cast<double>(sum) / 1e9)
                         : quantity::from_integer(sum, 0, quantity_format::binary_si),
@@ -412,8 +444,9 @@ private:
     store::alarm wake_;
     usage_meter usage_{};
     traffic_meter traffic_{};
-    std::set<reconcile::key> fresh_{};  ///< to be measured for at once
-    std::set<std::string> asking_{};    ///< autoscalers whose external numbers are under way
+    std::set<reconcile::key> fresh_{};             ///< to be measured for at once
+    std::map<std::string, std::size_t> asking_{};  ///< external numbers that are under way, by uid
+    bool ended_ = false;
     std::list<asio::cancellation_signal> calls_{};
 };
 
