@@ -189,8 +189,9 @@ constexpr void add(
 {
     if (s.member) {
         ++t.members;
-        if (s.phase == phase::running && s.readiness == readiness::ready)
-            ++t.ready_pods;
+        // On its own: gcc would read both bytes, just written, as one word, and wait for them.
+        bool const ready = s.readiness == readiness::ready;
+        t.ready_pods += s.phase == phase::running && ready;
         if (!s.request_milli)
             ++t.without_request;
     }

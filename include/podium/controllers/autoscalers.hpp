@@ -271,39 +271,49 @@ template<class View, class F>
 {
     auto const& ref = a.spec.scale_target_ref;
     auto const group_of = [](std::string_view v) { return v.substr(0, v.find('/')); };
-    result<void> out{error{errc::unsupported,
-        "no matches for kind \"" + ref.kind + "\" in group \"" + std::string(group_of(ref.api_version)) + '"',
-        "spec.scaleTargetRef", {}}};
+    result<void> out;
     auto const try_kind = [&]<class K>(std::type_identity<K>) {
         if (ref.kind != K::kind || group_of(ref.api_version) != group_of(K::api_version))
             return false;
         auto const target = view.template get<K>(a.metadata.namespace_, ref.name);
-        if (target && !target->metadata.deletion_timestamp) {
+        if (target && !target->metadata.deletion_timestamp)
             f(target);
-            out = {};
-        } else {
+        else
             out = error{errc::not_found,
                 std::string(K::plural) + '.' + std::string(group_of(K::api_version)) + " \"" + ref.name +
                     "\" not found",
                 "spec.scaleTargetRef", {}};
-        }
         return true;
     };
-    (void)(try_kind(std::type_identity<model::deployment>{}) ||
-        try_kind(std::type_identity<model::rollout>{}) ||
-        try_kind(std::type_identity<model::replica_set>{}) ||
-        try_kind(std::type_identity<model::stateful_set>{}));
+    if (!try_kind(std::type_identity<model::deployment>{}) &&
+        !try_kind(std::type_identity<model::rollout>{}) &&
+        !try_kind(std::type_identity<model::replica_set>{}) &&
+        !try_kind(std::type_identity<model::stateful_set>{}))
+        out = error{errc::unsupported,
+            "no matches for kind \"" + ref.kind + "\" in group \"" + std::string(group_of(ref.api_version)) +
+                '"',
+            "spec.scaleTargetRef", {}};
     return out;
 }
 
 namespace detail {
+
+/// This will be looked at soon. A thousand pods are all over memory, and waiting for one after the other
+/// takes longer than to count them.
+template<class T>
+void prefetch([[maybe_unused]] T const& soon) noexcept
+{
+#if defined(__GNUC__)
+    __builtin_prefetch(&soon);
+#endif
+}
 
 /// What is scaled: its size, its pods, and whether they are being replaced.
 struct scale_target {
     std::int32_t wanted = 0;
     std::int32_t existing = 0;
     bool replacing = false;
-    std::vector<reconcile::handle<model::pod>> pods{};
+    std::vector<model::pod const*> pods{};  ///< the view's
 };
 
 template<class View, class K>
@@ -313,9 +323,10 @@ template<class View, class K>
     out.pods.reserve(static_cast<std::size_t>(std::clamp(target->status.replicas, 0, 10'000)));
     auto const take = [&](auto const& owner) {
         bool any = false;
-        for (auto pod : view.template owned_by<model::pod>(owner)) {
-            any = any || is_active(*pod);
-            out.pods.push_back(std::move(pod));
+        for (auto const& pod : view.template peek_owned_by<model::pod>(owner)) {
+            any = any || is_active(pod);
+            prefetch(pod.status);
+            out.pods.push_back(&pod);
         }
         return any;
     };
@@ -339,17 +350,22 @@ template<class View, class K>
 class values_by_pod {
 public:
     explicit values_by_pod(std::span<model::pod_reading const> all) : all_(all) {}
-    [[nodiscard]] model::pod_reading const* find(std::string_view pod)
+    [[nodiscard]] model::pod_reading const* find(std::string const& pod)
     {
-        if (next_ == all_.size() || all_[next_].pod != pod)
-            next_ = static_cast<std::size_t>(
-                std::lower_bound(all_.begin(), all_.end(), pod,
-                    [](model::pod_reading const& r, std::string_view name) { return r.pod < name; }) -
-                all_.begin());
-        return next_ < all_.size() && all_[next_].pod == pod ? &all_[next_++] : nullptr;
+        if (is_next(pod))
+            return &all_[next_++];
+        next_ = static_cast<std::size_t>(
+            std::lower_bound(all_.begin(), all_.end(), pod,
+                [](model::pod_reading const& r, std::string const& name) { return r.pod < name; }) -
+            all_.begin());
+        return is_next(pod) ? &all_[next_++] : nullptr;
     }
 
 private:
+    [[nodiscard]] bool is_next(std::string const& pod) const
+    {
+        return next_ < all_.size() && all_[next_].pod == pod;
+    }
     std::span<model::pod_reading const> all_;
     std::size_t next_ = 0;
 };
@@ -357,11 +373,11 @@ private:
 /// A metric as people call it: "cpu resource utilization (percentage of request)".
 [[nodiscard]] inline std::string words(model::metric_spec const& m, autoscale::metric const& as)
 {
-    std::string const of_request =
+    std::string_view const of_request =
         as.aim == autoscale::target::utilization ? " utilization (percentage of request)" : "";
     switch (as.from) {
-    case autoscale::source::resource: return as.name + " resource" + of_request;
-    case autoscale::source::container_resource: return as.name + " container resource" + of_request;
+    case autoscale::source::resource: return (as.name + " resource").append(of_request);
+    case autoscale::source::container_resource: return (as.name + " container resource").append(of_request);
     case autoscale::source::pods: return "pods metric " + as.name;
     case autoscale::source::object: return m.object->described_object.kind + " metric " + as.name;
     case autoscale::source::external: return "external metric " + as.name;
@@ -419,12 +435,13 @@ private:
 
 }  // namespace detail
 
-/// The pods of what an autoscaler names, whose numbers it wants; none where it names nothing.
+/// The pods of what an autoscaler names, whose numbers it wants; none where it names nothing. They are the
+/// view's, until its next change.
 template<class View>
-[[nodiscard]] std::vector<reconcile::handle<model::pod>> pods_of(
+[[nodiscard]] std::vector<model::pod const*> pods_of(
     View const& view, model::horizontal_pod_autoscaler const& a)
 {
-    std::vector<reconcile::handle<model::pod>> out;
+    std::vector<model::pod const*> out;
     (void)with_target(view, a, [&](auto const& target) { out = detail::scaled_by(view, target).pods; });
     return out;
 }
@@ -627,7 +644,12 @@ private:
         // Pods of one template share its containers, so one look serves them all.
         model::pod_spec const* known = nullptr;
         std::optional<std::int64_t> request;
-        for (auto const& pod : seen.pods) {
+        constexpr std::size_t ahead = 4;  // as many as are counted while one arrives
+        for (std::size_t i = 0; i < seen.pods.size(); ++i) {
+            if (i + ahead < seen.pods.size())
+                for (auto const& condition : seen.pods[i + ahead]->status.conditions)
+                    detail::prefetch(condition);
+            auto const* const pod = seen.pods[i];
             auto s = sample_of(*pod);
             auto const* const value = values.find(pod->metadata.name);
             if (of_resource) {
@@ -638,7 +660,7 @@ private:
                 s.request_milli = request;
             }
             if (value)
-                read(s, *value, *pod, skip, policy, d);
+                read(s, *value, skip, policy, d);
             if (seen.replacing && s.deleting && s.value_milli)
                 s.deleting = false;  // what it did is part of the load that the others take over
             if (s.deleting)
@@ -672,12 +694,12 @@ private:
     }
 
     /// Takes a number, if it is one of this pod and of now.
-    void read(autoscale::sample& s, model::pod_reading const& value, model::pod const& pod, bool skip,
+    void read(autoscale::sample& s, model::pod_reading const& value, bool skip,
         autoscale::policy const& policy, decision const& d) const
     {
         auto const at = value.measured_at.value_or(*d.readings->time).at;
         if (value.value.sign() < 0 || at > later(d.now, how.clock_skew) ||
-            (pod.status.start_time && at < pod.status.start_time->at))
+            (s.started_at && at < *s.started_at))
             return;
         s.measured_at = at;
         s.window = value.window;
@@ -721,12 +743,13 @@ private:
                 p, view, a, event_type::warning, "FailedComputeMetricsReplicas", first_failure, name, d.now);
 
         auto const& state = status.machine;
-        if (state.able_to_scale)
+        if (state.able_to_scale && todo.scale_to)
             show(status, "AbleToScale", state.able_to_scale->value, to_string(state.able_to_scale->why),
-                todo.scale_to ? "the HPA controller was able to update the target scale to " +
-                        std::to_string(*todo.scale_to)
-                              : std::string(detail::words(state.able_to_scale->why)),
+                "the HPA controller was able to update the target scale to " + std::to_string(*todo.scale_to),
                 d.now);
+        else if (state.able_to_scale)
+            show(status, "AbleToScale", state.able_to_scale->value, to_string(state.able_to_scale->why),
+                detail::words(state.able_to_scale->why), d.now);
         // What was not looked at this time is not told again: it stays as it was.
         if (todo.why == autoscale::cause::switched_off)
             show(status, "ScalingActive", false, "ScalingDisabled",
@@ -767,7 +790,7 @@ private:
         case autoscale::basis::nothing_counted:
             return "did not receive metrics for targeted pods (pods might be unready)";
         case autoscale::basis::no_request:
-            for (auto const& pod : seen.pods) {
+            for (auto const* const pod : seen.pods) {
                 std::string container;
                 if (!request_milli(pod->spec, m.name, m.container, &container))
                     return "missing request for " + m.name + " in container " + container + " of Pod " +

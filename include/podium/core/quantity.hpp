@@ -133,6 +133,8 @@ public:
         if (is_short()) {
             auto const m = short_mantissa();
             auto const by = std::int64_t{exponent_} - scale;
+            if (by == 0)
+                return m;
             auto const up = [&](std::int64_t divisor) {
                 return m / divisor + (m % divisor != 0 ? (m < 0 ? -1 : 1) : 0);
             };

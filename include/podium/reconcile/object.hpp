@@ -59,20 +59,17 @@ template<Kind K>
     auto h = fnv1a(kind.name);
     h = fnv1a("/", fnv1a(namespace_, fnv1a("/", h)));
     h = fnv1a(name, h);
-    std::string out;
-    out.reserve(36);
+    std::string out(36, '-');
+    auto* to = out.data();
     auto const put = [&](std::uint64_t bits, int digits) {
         for (int i = digits - 1; i >= 0; --i)
-            out += "0123456789abcdef"[(bits >> (4 * i)) & 15u];
+            *to++ = "0123456789abcdef"[(bits >> (4 * i)) & 15u];
+        ++to;
     };
     put(number(created) >> 32, 8);
-    out += '-';
     put(number(created) >> 16, 4);
-    out += '-';
     put(number(created), 4);
-    out += '-';
     put(h >> 48, 4);
-    out += '-';
     put(h, 12);
     return out;
 }

@@ -124,7 +124,7 @@ public:
 
 private:
     template<Kind K>
-    void write(verb what, revision guard, K object)
+    void write(verb what, revision guard, K&& object)
     {
         auto which = key_for<K>(object.metadata.namespace_, object.metadata.name);
         writes.push_back({std::move(which), what, false, guard, std::make_shared<K>(std::move(object))});

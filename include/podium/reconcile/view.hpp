@@ -38,9 +38,11 @@ struct name_ref {
     friend auto operator<=>(name_ref const&, name_ref const&) = default;
 };
 
+// Neither hash is noexcept: so libstdc++ keeps it in each node, and walking a bucket looks at no other
+// object.
 struct name_hash {
     using is_transparent = void;
-    std::size_t operator()(name_ref const& n) const noexcept
+    std::size_t operator()(name_ref const& n) const
     {
         return std::hash<std::string_view>{}(n.name) ^
             (std::hash<std::string_view>{}(n.namespace_) * 0x9e3779b97f4a7c15u);
@@ -49,7 +51,7 @@ struct name_hash {
 
 struct text_hash {
     using is_transparent = void;
-    std::size_t operator()(std::string_view s) const noexcept { return std::hash<std::string_view>{}(s); }
+    std::size_t operator()(std::string_view s) const { return std::hash<std::string_view>{}(s); }
 };
 
 /// One object's place in the view: it stays where it is while versions come and go.
@@ -144,7 +146,8 @@ public:
     template<Kind K>
     [[nodiscard]] handle<K> get(std::string_view namespace_, std::string_view name) const
     {
-        return find(kind_of<K>, {namespace_, name}).template as<K>();
+        auto const* const found = find(kind_of<K>, {namespace_, name});
+        return found ? found->template as<K>() : handle<K>{};
     }
     template<Kind K>
     [[nodiscard]] handle<K> get(key const& which) const
@@ -153,7 +156,8 @@ public:
     }
     [[nodiscard]] object get(key const& which) const
     {
-        return which.kind ? find(*which.kind, {which.namespace_, which.name}) : object{};
+        auto const* const found = which.kind ? find(*which.kind, {which.namespace_, which.name}) : nullptr;
+        return found ? *found : object{};
     }
 
     /// All of a kind in the order of namespace and name: a range of `handle<K>`, valid until the next change.
@@ -208,6 +212,16 @@ public:
     {
         return owned_by<K>(owner.uid());
     }
+    /// The same, looked at and not held: a range of `K const&`, valid until the next change. A handle shares
+    /// its object, which for a thousand of them takes longer than to look at them.
+    template<Kind K, Kind Owner>
+    [[nodiscard]] auto peek_owned_by(handle<Owner> const& owner) const
+    {
+        auto const& p = owned(kind_of<K>, owner.uid());
+        return std::ranges::subrange(p.begin(), p.end()) |
+            std::views::transform(
+                [](detail::place const* x) -> K const& { return *static_cast<K const*>(x->now.data.get()); });
+    }
     /// The dependents of an owner, of every kind, ordered by kind and name.
     [[nodiscard]] std::vector<object> dependents_of(std::string_view uid) const
     {
@@ -246,8 +260,8 @@ public:
         for (auto const& [type, t] : tables_)
             if (type->name == kind)
                 for (auto const in : {namespace_, std::string_view{}})
-                    if (auto const o = find(*type, {in, name}))
-                        return o;
+                    if (auto const* const found = find(*type, {in, name}))
+                        return *found;
         return {};
     }
     /// How many there are, O(1).
@@ -336,13 +350,13 @@ private:
         tables_.back().second->kind = &k;
         return *tables_.back().second;
     }
-    [[nodiscard]] object find(kind_type const& k, detail::name_ref const& name) const
+    [[nodiscard]] object const* find(kind_type const& k, detail::name_ref const& name) const
     {
         auto const* const t = table_of(k);
         if (!t)
-            return {};
+            return nullptr;
         auto const it = t->places.find(name);
-        return it == t->places.end() ? object{} : it->second->now;
+        return it == t->places.end() ? nullptr : &it->second->now;
     }
     [[nodiscard]] detail::posting const& owned(kind_type const& k, std::string_view uid) const
     {
