@@ -1,7 +1,7 @@
 // What the autoscaler's controller costs for each of its decisions (hpa/..., the workloads that Kubernetes'
 // own controller is timed on): pods found by their owners and joined with what was measured, the decision,
-// conditions and status, until there is a plan to commit. hpa_sync/... is a whole sync: what was measured is
-// committed, each autoscaler is decided on, and its status committed.
+// conditions and status, until there is a plan to commit. hpa/committed/... is a whole sync: what was
+// measured is committed, each autoscaler is decided on, and its status committed.
 #include <podium/controllers/autoscalers.hpp>
 #include <podium/reconcile/memory_store.hpp>
 #include <podium/reconcile/plane.hpp>
@@ -195,14 +195,14 @@ void sync_1hpa(benchmark::State& bench)
     fleet f(1, 1, 1000);
     sync(bench, f);
 }
-BENCHMARK(sync_1hpa)->Name("hpa_sync/1hpa_1000pods");
+BENCHMARK(sync_1hpa)->Name("hpa/committed/reconcile_1hpa_1000pods");
 
 void sync_10000hpas(benchmark::State& bench)
 {
     fleet f(100, 100, 10);
     sync(bench, f);
 }
-BENCHMARK(sync_10000hpas)->Name("hpa_sync/10000hpas_10pods")->Unit(benchmark::kMicrosecond);
+BENCHMARK(sync_10000hpas)->Name("hpa/committed/sync_10000hpas_10pods")->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 
