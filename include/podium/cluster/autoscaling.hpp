@@ -351,10 +351,10 @@ private:
 
     // -- What is known here ------------------------------------------------------------------------
 
-    using pod_list = std::vector<model::pod const*>;
+    using pod_handles = std::vector<reconcile::handle<model::pod>>;
 
     model::metric_reading known(
-        model::horizontal_pod_autoscaler const& a, model::metric_spec const& m, pod_list const& pods) const
+        model::horizontal_pod_autoscaler const& a, model::metric_spec const& m, pod_handles const& pods) const
     {
         if (m.resource && m.type == model::metric_source_type::resource)
             return resource(m.resource->name, {}, pods);
@@ -375,7 +375,7 @@ private:
     static quantity amount(double x) { return quantity::from_milli(autoscale::milli(x).value_or(0)); }
 
     model::metric_reading resource(
-        std::string const& name, std::string_view container, pod_list const& pods) const
+        std::string const& name, std::string_view container, pod_handles const& pods) const
     {
         bool const cpu = name == "cpu";
         if (!cpu && name != "memory")
@@ -409,7 +409,7 @@ private:
         }
         return out;
     }
-    model::metric_reading counted(model::metric_identifier const& m, pod_list const& pods) const
+    model::metric_reading counted(model::metric_identifier const& m, pod_handles const& pods) const
     {
         auto const all = traffic_.of_pods(m.name);
         if (!all)

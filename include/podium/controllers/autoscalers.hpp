@@ -308,6 +308,17 @@ void prefetch([[maybe_unused]] T const& soon) noexcept
 #endif
 }
 
+/// f(handle) for each owner of a target's pods: its ReplicaSets, or itself where it has none.
+template<class View, class K, class F>
+void each_owner(View const& view, reconcile::handle<K> const& target, F const& f)
+{
+    if constexpr (std::is_same_v<K, model::deployment> || std::is_same_v<K, model::rollout>)
+        for (auto const set : view.template owned_by<model::replica_set>(target))
+            f(set);
+    else
+        f(target);
+}
+
 /// What is scaled: its size, its pods, and whether they are being replaced.
 struct scale_target {
     std::int32_t wanted = 0;
@@ -330,18 +341,14 @@ template<class View, class K>
         }
         return any;
     };
-    if constexpr (std::is_same_v<K, model::deployment> || std::is_same_v<K, model::rollout>) {
-        int versions = 0;
-        for (auto const set : view.template owned_by<model::replica_set>(target)) {
-            bool const any = take(set);
-            versions += any || set->spec.replicas > 0;
-        }
-        out.replacing = versions > 1;
-    } else {
-        take(target);
-        if constexpr (std::is_same_v<K, model::stateful_set>)
-            out.replacing = target->status.current_revision != target->status.update_revision;
-    }
+    int versions = 0;
+    each_owner(view, target, [&](auto const& owner) {
+        bool const any = take(owner);
+        versions += any || owner->spec.replicas > 0;
+    });
+    out.replacing = versions > 1;
+    if constexpr (std::is_same_v<K, model::stateful_set>)
+        out.replacing = target->status.current_revision != target->status.update_revision;
     return out;
 }
 
@@ -435,14 +442,18 @@ private:
 
 }  // namespace detail
 
-/// The pods of what an autoscaler names, whose numbers it wants; none where it names nothing. They are the
-/// view's, until its next change.
+/// The pods of what an autoscaler names, whose numbers it wants; none where it names nothing.
 template<class View>
-[[nodiscard]] std::vector<model::pod const*> pods_of(
+[[nodiscard]] std::vector<reconcile::handle<model::pod>> pods_of(
     View const& view, model::horizontal_pod_autoscaler const& a)
 {
-    std::vector<model::pod const*> out;
-    (void)with_target(view, a, [&](auto const& target) { out = detail::scaled_by(view, target).pods; });
+    std::vector<reconcile::handle<model::pod>> out;
+    (void)with_target(view, a, [&](auto const& target) {
+        detail::each_owner(view, target, [&](auto const& owner) {
+            for (auto pod : view.template owned_by<model::pod>(owner))
+                out.push_back(std::move(pod));
+        });
+    });
     return out;
 }
 
