@@ -17,5 +17,6 @@
 #include <podium/controllers/release_plan.hpp>
 #include <podium/controllers/replica_sets.hpp>
 #include <podium/controllers/rollouts.hpp>
+#include <podium/controllers/scaling_decisions.hpp>
 #include <podium/controllers/scheduler.hpp>
 #include <podium/controllers/stateful_sets.hpp>

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <doctest/doctest.h>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <random>
 #include <string>
@@ -36,7 +37,9 @@ model::metric_spec queue_length(char const* target)
 struct scaled : podium::tests::world {
     duration window = 15s;
 
-    explicit scaled(std::int32_t replicas = 2, std::vector<model::metric_spec> metrics = {cpu(60)})
+    explicit scaled(std::int32_t replicas = 2, std::vector<model::metric_spec> metrics = {cpu(60)},
+        controllers::settings how = patient())
+        : world(std::move(how))
     {
         add_node("n1", "1000");
         put(deployment("web", replicas));
@@ -189,6 +192,49 @@ TEST_CASE("autoscalers: readings are decided on once, and a restart changes noth
     // Once again, beside a twin that goes on: its memory is all in the object, through JSON and back.
     auto const text = model::encode(w.hpa());
     CHECK(*model::decode_text<model::horizontal_pod_autoscaler>(text) == w.hpa());
+}
+
+TEST_CASE("autoscalers: decisions are logged with what they follow from, and can be taken again")
+{
+    auto how = podium::tests::world::patient();
+    auto const log = std::make_shared<controllers::scaling_decisions>(1000);
+    how.autoscaler.decisions = log;
+    scaled w(2, {cpu(60)}, how);
+    CHECK(log->end() == 0);  // nothing was measured, so nothing was decided
+    w.measure(160);
+    REQUIRE(log->end() == 1);
+    auto const& r = *log->at(0);
+    CHECK(r.when == w.now);
+    CHECK(r.who == "horizontal-pod-autoscaler");
+    CHECK(r.about == "default/web");
+    CHECK(r.inputs.policy == controllers::policy_of(w.hpa().spec, how.autoscaler));
+    CHECK(r.inputs.state == autoscale::state{});
+    CHECK(r.inputs.size == autoscale::sizes{2, 2, 2, 2});
+    REQUIRE(r.inputs.readings.size() == 1);
+    CHECK(r.inputs.readings[0].pods->used_milli == 160);
+    CHECK(r.verdict.scale_to == 3);
+    CHECK(r.verdict.proposals.empty());
+    CHECK(r.reason == "2 -> 3: cpu asks for 3 (load off its target, ratio 1.33, 2 counted)");
+
+    w.go_on(160, 3);
+    w.go_on(10, 30);
+    w.run(5min);  // nothing is measured any more, and that is decided on as well
+    CHECK(log->end() > 35);
+    CHECK(log->at(log->end() - 1)->verdict.why == autoscale::cause::no_metrics);
+    CHECK_FALSE(log->replay([](controllers::scaling_inputs const& in, time_point at) {
+        return controllers::decide(in.policy, in, at);
+    }));
+    // With less patience the same load would have made it small again sooner.
+    auto const hasty = log->replay([](controllers::scaling_inputs const& in, time_point at) {
+        auto policy = in.policy;
+        policy.downscale_stabilization = 1min;
+        return controllers::decide(policy, in, at);
+    });
+    REQUIRE(hasty);
+    CHECK(hasty->now.scale_to == 2);
+    auto const& patience = *log->at(hasty->number);
+    CHECK(patience.verdict.desired == 3);
+    CHECK(patience.verdict.limited_by == autoscale::limit::stabilization);
 }
 
 TEST_CASE("autoscalers: nothing shrinks on ignorance")

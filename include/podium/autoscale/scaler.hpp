@@ -38,6 +38,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -87,6 +88,15 @@ struct decision {
     std::size_t metric = no_metric;         ///< the one that decided
     std::size_t failed_metrics = 0;         ///< that could not be read
     std::span<proposal const> proposals{};  ///< by metric; empty if they were not asked; see `workspace`
+
+    friend bool operator==(decision const& a, decision const& b)
+    {
+        auto const all = [](decision const& d) {
+            return std::tie(d.scale_to, d.wake_at, d.from, d.desired, d.reactive, d.recommended, d.stabilized,
+                d.why, d.limited_by, d.metric, d.failed_metrics);
+        };
+        return all(a) == all(b) && std::ranges::equal(a.proposals, b.proposals);
+    }
 };
 
 /// Lists of one step, kept by the caller so that a step does not allocate once they have grown.

@@ -20,6 +20,7 @@
 #include <podium/autoscale/scaler.hpp>
 #include <podium/controllers/events.hpp>
 #include <podium/controllers/pods.hpp>
+#include <podium/controllers/scaling_decisions.hpp>
 #include <podium/model/defaults.hpp>
 #include <podium/model/deployment.hpp>
 #include <podium/model/horizontal_pod_autoscaler.hpp>
@@ -34,6 +35,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -54,6 +56,7 @@ struct autoscaler_settings {
     duration readiness_delay = std::chrono::seconds(30);
     duration stale_after = std::chrono::minutes(1);  ///< readings older than this are none
     duration clock_skew = std::chrono::seconds(1);   ///< a number from further in the future is none
+    std::shared_ptr<scaling_decisions> decisions{};  ///< where each is logged; null: nowhere
     friend bool operator==(autoscaler_settings const&, autoscaler_settings const&) = default;
 };
 
@@ -547,10 +550,15 @@ private:
         auto const policy = policy_of(a->spec, how);
         autoscale::workspace room;
         auto const sizes = observe(policy, d, seen, room);
+        std::optional<scaling_inputs> inputs;
+        if (how.decisions)
+            inputs = scaling_inputs{policy, next.status.machine, sizes, room.readings};
         auto stepped = autoscale::step(policy, std::move(next.status.machine),
             {.size = sizes, .readings = room.readings, .rescale_failed = false}, d.now, room);
         next.status.machine = std::move(stepped.next);
         auto const& todo = stepped.todo;
+        if (inputs)
+            log(a, *std::move(inputs), todo, d.now);
         tell(p, view, a, next.status, policy, todo, seen, d);
         next.status.desired_replicas = todo.desired;
         if (todo.scale_to) {
@@ -560,6 +568,20 @@ private:
             p.update(target, std::move(scaled));
         }
         p.update(a, std::move(next));
+    }
+
+    void log(
+        autoscaler const& a, scaling_inputs inputs, autoscale::decision const& todo, time_point now) const
+    {
+        auto reason = text(inputs.policy, todo);
+        auto verdict = todo;
+        verdict.proposals = {};  // they point to what the next step uses again
+        how.decisions->push({.when = now,
+            .who = std::string(name),
+            .about = a->metadata.namespace_ + '/' + a->metadata.name,
+            .inputs = std::move(inputs),
+            .verdict = verdict,
+            .reason = std::move(reason)});
     }
 
     /// It cannot be scaled, and why.
