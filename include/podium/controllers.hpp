@@ -19,4 +19,5 @@
 #include <podium/controllers/rollouts.hpp>
 #include <podium/controllers/scaling_decisions.hpp>
 #include <podium/controllers/scheduler.hpp>
+#include <podium/controllers/scheduling_figures.hpp>
 #include <podium/controllers/stateful_sets.hpp>

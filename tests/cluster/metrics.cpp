@@ -73,6 +73,7 @@ struct world {
         model::pod_disruption_budget b;
         b.metadata.namespace_ = "default";
         b.metadata.name = "web";
+        b.metadata.creation_timestamp = model::time{time_point(2500ms)};
         b.status = {.disruptions_allowed = 1, .current_healthy = 3, .desired_healthy = 2, .expected_pods = 3};
         p.create(b);
         model::horizontal_pod_autoscaler a;
@@ -81,6 +82,15 @@ struct world {
         a.spec.scale_target_ref = {"apps/v1", "Deployment", "web"};
         a.spec.min_replicas = 2;
         a.status.desired_replicas = 5;
+        model::metric_spec cpu, queue;
+        cpu.resource = model::resource_metric_source{"cpu", {.average_utilization = 60}};
+        queue.type = model::metric_source_type::external;
+        queue.external = model::external_metric_source{
+            {"queue", {}}, {.type = model::metric_target_type::value, .value = q("1500m")}, {}};
+        a.spec.metrics = {cpu, queue, queue};
+        model::metric_status used;
+        used.resource = model::resource_metric_status{"cpu", {{}, q("250m"), 80}};
+        a.status.current_metrics = {used, {}};
         a.status.conditions.push_back({.type = "ScalingLimited", .status = model::condition_status::unknown});
         p.create(a);
         model::event e;
@@ -135,6 +145,7 @@ TEST_CASE("metrics: objects, under the names that kube-state-metrics gives them"
     CHECK_FALSE(w.out.wrong());
     auto const uid = w.view.get<model::pod>("default", "web-1").uid();
     auto const pod = "{namespace=\"default\",pod=\"web-1\",uid=\"" + uid + "\"";
+    std::string const scaler = "{namespace=\"default\",horizontalpodautoscaler=\"web\"";
     for (auto const& line : std::vector<std::string>{
              "kube_node_spec_unschedulable{node=\"node-1\"} 1",
              "kube_node_status_condition{node=\"node-1\",condition=\"Ready\",status=\"true\"} 1",
@@ -146,6 +157,18 @@ TEST_CASE("metrics: objects, under the names that kube-state-metrics gives them"
              "kube_deployment_status_replicas_available{namespace=\"default\",deployment=\"web\"} 2",
              "kube_poddisruptionbudget_status_pod_disruptions_allowed{namespace=\"default\","
              "poddisruptionbudget=\"web\"} 1",
+             "kube_poddisruptionbudget_created{namespace=\"default\",poddisruptionbudget=\"web\"} 2.5",
+             "kube_horizontalpodautoscaler_info{namespace=\"default\",horizontalpodautoscaler=\"web\","
+             "scaletargetref_api_version=\"apps/v1\",scaletargetref_kind=\"Deployment\","
+             "scaletargetref_name=\"web\"} 1",
+             "kube_horizontalpodautoscaler_spec_target_metric" + scaler +
+                 ",metric_name=\"cpu\",metric_target_type=\"utilization\"} 60",
+             "kube_horizontalpodautoscaler_spec_target_metric" + scaler +
+                 ",metric_name=\"queue\",metric_target_type=\"value\"} 1.5",
+             "kube_horizontalpodautoscaler_status_target_metric" + scaler +
+                 ",metric_name=\"cpu\",metric_target_type=\"utilization\"} 80",
+             "kube_horizontalpodautoscaler_status_target_metric" + scaler +
+                 ",metric_name=\"cpu\",metric_target_type=\"average\"} 0.25",
              "kube_horizontalpodautoscaler_spec_min_replicas{namespace=\"default\","
              "horizontalpodautoscaler=\"web\"} 2",
              "kube_horizontalpodautoscaler_status_desired_replicas{namespace=\"default\","
@@ -177,6 +200,8 @@ TEST_CASE("metrics: objects, under the names that kube-state-metrics gives them"
         CAPTURE(line);
         CHECK(w.has(line));
     }
+    auto const once = "spec_target_metric" + scaler + ",metric_name=\"queue\"";
+    CHECK(w.out.text().find(once) == w.out.text().rfind(once));
     CHECK(w.out.text().find("unspoken") == std::string::npos);
     CHECK(w.out.text().find("xyzzy") == std::string::npos);
     observe::exposition again;
@@ -214,14 +239,47 @@ TEST_CASE("metrics: traffic by service port and version")
     CHECK(w.out.text().find("sent=\"mirrored\"") == std::string::npos);
 }
 
+TEST_CASE("metrics: what the scheduler looked at, found, and took")
+{
+    observe::exposition out;
+    controllers::scheduling_figures done;
+    done.scheduled.observe(5e-6);
+    done.scheduled.observe(5e-6);
+    done.unschedulable.observe(0.5);
+    done.preemption_attempts.add();
+    done.preemption_victims.observe(3);
+    cluster::expose_scheduling(out, done);
+    CHECK_FALSE(out.wrong());
+    auto const text = out.text();
+    for (std::string const line : {
+             "scheduler_schedule_attempts_total{profile=\"default-scheduler\",result=\"scheduled\"} 2",
+             "scheduler_schedule_attempts_total{profile=\"default-scheduler\",result=\"unschedulable\"} 1",
+             "scheduler_scheduling_attempt_duration_seconds_count{profile=\"default-scheduler\","
+             "result=\"scheduled\"} 2",
+             "scheduler_scheduling_attempt_duration_seconds_bucket{profile=\"default-scheduler\","
+             "result=\"scheduled\",le=\"1.6e-05\"} 2",
+             "scheduler_preemption_attempts_total 1",
+             "scheduler_preemption_victims_bucket{le=\"2\"} 0",
+             "scheduler_preemption_victims_bucket{le=\"4\"} 1",
+         })
+        CHECK_MESSAGE(text.find('\n' + line + '\n') != std::string::npos, line);
+}
+
 TEST_CASE("metrics: the control plane's own work, its process, and what containers used")
 {
     world w;
-    reconcile::queue_figures queue;
-    queue.depth.value = 2;
-    queue.adds.add(9);
-    queue.queue_duration.observe(0.5);
-    cluster::expose_plane(w.out, {.reconciles = 12, .conflicts = 1}, queue);
+    std::vector<reconcile::controller_figures> controllers(2);
+    controllers[0].name = "deployment-controller";
+    controllers[1].name = "garbage-collector";
+    auto& c = controllers[0];
+    c.success.add(4);
+    c.requeue.add(1);
+    c.error.add(2);
+    c.time.observe(3e-6);
+    c.queue.depth.value = 2;
+    c.queue.adds.add(9);
+    c.queue.queue_duration.observe(0.5);
+    cluster::expose_plane(w.out, {.reconciles = 12, .conflicts = 1}, controllers);
     cluster::expose_process(w.out);
     cluster::usage_meter usage;
     usage.absorb({{.id = "1",
@@ -237,10 +295,19 @@ TEST_CASE("metrics: the control plane's own work, its process, and what containe
     cluster::expose_usage(w.out, usage);
     CHECK_FALSE(w.out.wrong());
     for (auto const* const line : {
-             "workqueue_depth{name=\"plane\"} 2",
-             "workqueue_adds_total{name=\"plane\"} 9",
-             "workqueue_queue_duration_seconds_bucket{name=\"plane\",le=\"0.1\"} 0",
-             "workqueue_queue_duration_seconds_count{name=\"plane\"} 1",
+             "workqueue_depth{name=\"deployment-controller\"} 2",
+             "workqueue_depth{name=\"garbage-collector\"} 0",
+             "workqueue_adds_total{name=\"deployment-controller\"} 9",
+             "workqueue_queue_duration_seconds_bucket{name=\"deployment-controller\",le=\"0.1\"} 0",
+             "workqueue_queue_duration_seconds_count{name=\"deployment-controller\"} 1",
+             "controller_runtime_reconcile_total{controller=\"deployment-controller\",result=\"success\"} 4",
+             "controller_runtime_reconcile_total{controller=\"deployment-controller\",result=\"requeue\"} 1",
+             "controller_runtime_reconcile_total{controller=\"garbage-collector\",result=\"error\"} 0",
+             "controller_runtime_reconcile_errors_total{controller=\"deployment-controller\"} 2",
+             "controller_runtime_reconcile_time_seconds_bucket{controller=\"deployment-controller\","
+             "le=\"1e-06\"} 0",
+             "controller_runtime_reconcile_time_seconds_bucket{controller=\"deployment-controller\","
+             "le=\"4e-06\"} 1",
              "podium_plane_reconciles_total 12",
              "podium_plane_conflicts_total 1",
              "container_cpu_usage_seconds_total{namespace=\"default\",pod=\"web-1\",container=\"app\","
@@ -264,7 +331,8 @@ TEST_CASE("metrics: Prometheus reads the whole page")
     world w;
     cluster::expose_objects(w.out, w.view);
     cluster::expose_traffic(w.out, routed());
-    cluster::expose_plane(w.out, {}, {});
+    cluster::expose_plane(w.out, {}, std::vector<reconcile::controller_figures>(1));
+    cluster::expose_scheduling(w.out, {});
     cluster::expose_process(w.out);
     char name[] = "/tmp/podium-metrics-XXXXXX";
     int const fd = ::mkstemp(name);

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 
@@ -375,6 +376,38 @@ TEST_CASE("controllers: a more important pod takes the room of the least importa
     CHECK(node_of(w, "high") == "a");
     CHECK(get(w, "high")->status.nominated_node_name == "");
     CHECK(node_of(w, "middle") == "a");
+}
+
+TEST_CASE("controllers: what the scheduler looked at, what it found, how long that took, and who had to go")
+{
+    static time_point clock;
+    clock = {};
+    auto how = world::patient();
+    how.scheduling = std::make_shared<controllers::scheduling_figures>();
+    how.scheduling->clock = [] { return clock += 1s; };
+    auto const& done = *how.scheduling;
+    world w(how);
+    w.add_node("n1", "1");
+    w.put(pod("a", "400m"));
+    w.put(pod("b", "400m"));
+    w.run();
+    CHECK(done.scheduled.count == 2);
+    CHECK(done.scheduled.sum == doctest::Approx(2));
+    CHECK(done.unschedulable.count == 0);
+    CHECK(done.preemption_attempts.total == 0);
+    w.put(pod("c", "400m"));
+    w.run();
+    CHECK(done.unschedulable.count >= 1);
+    CHECK(done.unschedulable.sum == doctest::Approx(static_cast<double>(done.unschedulable.count)));
+    CHECK(done.preemption_attempts.total == done.unschedulable.count);
+    CHECK(done.preemption_victims.count == 0);
+    w.put(pod("boss", "1", 10));
+    w.run();
+    CHECK(done.preemption_victims.count == 1);
+    CHECK(done.preemption_victims.sum == 2);
+    w.run(1min);
+    CHECK(node_of(w, "boss") == "n1");
+    CHECK(done.scheduled.count == 3);
 }
 
 TEST_CASE("controllers: room that was promised is not given to those who come later")

@@ -275,6 +275,68 @@ TEST_CASE("plane: an exception of one key is a failure of that key alone")
     CHECK(s.get<crew>("x", "good")->done == 1);
 }
 
+namespace {
+/// Looks again a minute later, for ever; it needs a second by a clock that the test owns.
+struct watchman {
+    static constexpr std::string_view name = "watchman";
+    using primary = crew;
+    static inline time_point clock{};
+    static time_point read() { return clock; }
+
+    template<class View>
+    plan reconcile(View const&, key const&, time_point now) const
+    {
+        clock += std::chrono::seconds(1);
+        plan p;
+        p.wake_at(now + std::chrono::minutes(1));
+        return p;
+    }
+};
+}  // namespace
+
+TEST_CASE("plane: what each controller did, how that ended, and how long it took")
+{
+    scripted_store s;
+    s.refuse_with = podium::errc::unavailable;
+    reconcile::plane<view, crews, watchman, thrower> p({}, {}, {});
+    watchman::clock = {};
+    p.measure_with(&watchman::read);
+    put(s, {{"a", "x", {}, {}}, 2});
+    put(s, {{"bad", "x", {}, {}}, 0});
+    s.refusals = 1;
+    (void)reconcile::settle(p, s, time_point{});
+    auto all = p.figures();
+    REQUIRE(all.size() == 3);
+    CHECK(all[0].name == "0");  // it has no name
+    CHECK(all[1].name == "watchman");
+    CHECK(all[2].name == "2");
+    CHECK(all[0].error.total == 1);
+    CHECK(all[1].requeue_after.total > 1);
+    CHECK(all[1].requeue_after.total == all[1].time.count);
+    CHECK(all[1].time.sum == doctest::Approx(static_cast<double>(all[1].time.count)));
+    CHECK(all[0].time.sum == 0);
+    CHECK(all[1].queue.retries.total == all[1].time.count);
+    CHECK(all[2].success.total > 0);
+    CHECK(all[2].error.total == 1);
+    for (auto const& f : all) {
+        CAPTURE(f.name);
+        CHECK(f.time.count == f.success.total + f.requeue_after.total + f.requeue.total + f.error.total);
+        CHECK(f.queue.queue_duration.count == f.time.count);
+        CHECK(f.queue.depth.value == 0);
+    }
+
+    s.refuse_with = podium::errc::conflict;
+    s.refusals = 1;
+    (void)reconcile::settle(p, s, time_point(std::chrono::milliseconds(5)));
+    all = p.figures();
+    CHECK(all[0].requeue.total == 1);
+    CHECK(p.view().count_owned_by<task>(s.get<crew>("x", "a")) == 2);
+    std::uint64_t reconciles = 0;
+    for (auto const& f : all)
+        reconciles += f.time.count;
+    CHECK(reconciles == p.stats().reconciles);
+}
+
 TEST_CASE("plane: after compaction it starts over from a snapshot and misses nothing")
 {
     reconcile::memory_store s;

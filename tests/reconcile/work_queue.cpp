@@ -287,6 +287,51 @@ TEST_CASE("work_queue: the figures that client-go's queues have")
             "workqueue_retries_total"});
 }
 
+TEST_CASE("work_queue: figures by group, and of a time that was measured between two advances")
+{
+    struct job {
+        std::size_t worker = 0;
+        int number = 0;
+        bool operator==(job const&) const = default;
+    };
+    struct hash {
+        std::size_t operator()(job const& j) const
+        {
+            return j.worker * 31 + static_cast<std::size_t>(j.number);
+        }
+    };
+    reconcile::work_queue<job, reconcile::fifo, reconcile::counted_by<&job::worker>, hash> q;
+    CHECK(q.figures_by_group().empty());
+    q.advance(time_point{10s});
+    q.add({2, 1});
+    q.add({2, 2});
+    q.add_at({1, 1}, time_point{30s});
+    q.measure(time_point{40s});
+    CHECK(q.ready() == 2);  // it makes nothing ready
+    auto const* const first = q.get();
+    REQUIRE(first);
+    q.measure(time_point{41s});
+    auto f = q.figures_by_group();
+    REQUIRE(f.size() == 3);
+    CHECK(f[0] == reconcile::queue_figures{});
+    CHECK(f[1].adds.total == 0);
+    CHECK(f[1].retries.total == 1);
+    CHECK(f[2].adds.total == 2);
+    CHECK(f[2].depth.value == 1);
+    CHECK(f[2].queue_duration.sum == doctest::Approx(30));
+    CHECK(f[2].unfinished_work.value == doctest::Approx(1));
+    q.done(*first);
+    q.advance(time_point{41s});
+    f = q.figures_by_group();
+    CHECK(f[2].work_duration.sum == doctest::Approx(1));
+    CHECK(f[2].unfinished_work.value == 0);
+    CHECK(f[1].depth.value == 1);
+    q.shut_down(reconcile::drain::in_process);
+    f = q.figures_by_group();
+    CHECK(f[1].depth.value == 0);
+    CHECK(f[2].depth.value == 0);
+}
+
 TEST_CASE("work_queue: keys that only move, and all of them collide")
 {
     reconcile::work_queue<least_key, reconcile::fifo, reconcile::uncounted, least_hash> q;

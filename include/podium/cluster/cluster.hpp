@@ -77,7 +77,8 @@ struct options {
     std::string
         data_dir{};  ///< for volumes, see cluster/volumes.hpp; empty: a temporary one, gone at the end
     std::vector<node_options> nodes{{.name = "node-1"}};
-    controllers::settings control{};  ///< without a `config_key` it gets one that nobody knows
+    controllers::settings
+        control{};  ///< what of it is missing is made: a `config_key` that nobody knows, logs
     agent::node_policy agent{};
     router_options router{};  ///< its timeout is `control`'s
     autoscaling_options autoscaling{};
@@ -167,6 +168,16 @@ public:
     {
         return autoscaling_ ? &autoscaling_->usage() : nullptr;
     }
+    /// The latest decisions of the autoscalers: 1,000, or what `options::control` says.
+    [[nodiscard]] controllers::scaling_decisions const& decisions() const noexcept
+    {
+        return *how_.control.autoscaler.decisions;
+    }
+    /// What the scheduler counted.
+    [[nodiscard]] controllers::scheduling_figures const& scheduling() const noexcept
+    {
+        return *how_.control.scheduling;
+    }
     [[nodiscard]] std::string cidr() const { return addresses_ ? addresses_->cidr() : std::string{}; }
 
     /// Null when there is none of that name.
@@ -208,6 +219,20 @@ private:
     {
         auto& most = how.control.autoscaler.stale_after;
         most = std::max(most, 4 * how.autoscaling.period);
+        return how;
+    }
+    static constexpr std::size_t kept_decisions = 1000;
+
+    /// What this cluster is to be asked about.
+    static options observed(options how)
+    {
+        auto& c = how.control;
+        if (!c.autoscaler.decisions)
+            c.autoscaler.decisions = std::make_shared<controllers::scaling_decisions>(kept_decisions);
+        if (!c.scheduling)
+            c.scheduling = std::make_shared<controllers::scheduling_figures>();
+        if (!c.scheduling->clock)
+            c.scheduling->clock = &store::clock::now;
         return how;
     }
     /// The store ends with this object, so the key need not be known to the next.
@@ -461,11 +486,12 @@ template<class Indices, class... Controllers>
 basic_local<Indices, Controllers...>::basic_local(
     asio::any_io_executor executor, options how, model::scheme kinds, Controllers... own)
     : executor_(executor),
-      how_(keyed(patient(std::move(how)))),
+      how_(observed(keyed(patient(std::move(how))))),
       volumes_(how_.data_dir),
       plane_(assembly::make(how_.control, std::move(own)...)),
       kinds_(std::move(kinds))
 {
+    plane_.measure_with(&store::clock::now);
 }
 
 template<class Indices, class... Controllers>

@@ -6,15 +6,18 @@
 ///     out.text();
 ///
 /// Names, labels and meanings are those that dashboards and alerts already know, where there is one:
-/// kube-state-metrics' for objects, the kubelet's for containers, client-go's for the work queue,
-/// kube-scheduler's for what waits, Prometheus' clients' for the process. What only podium has begins with
-/// "podium_". One pass over the view in the order of names, so the same state gives the same text. Nothing of
-/// Secrets or ConfigMaps is shown but how many there are.
+/// kube-state-metrics' for objects, the kubelet's for containers, client-go's and controller-runtime's for
+/// the controllers, kube-scheduler's for what waits, Prometheus' clients' for the process. What only podium
+/// has begins with "podium_". One pass over the view in the order of names, so the same state gives the same
+/// text. Nothing of Secrets or ConfigMaps is shown but how many there are.
 ///
 /// Source: kube-state-metrics v2.17 docs/metrics; kubernetes/kubernetes v1.35 pkg/kubelet/metrics/collectors
-/// and pkg/scheduler/metrics; client-go util/workqueue/metrics.go v0.35.
+/// and pkg/scheduler/metrics; client-go util/workqueue/metrics.go v0.35; controller-runtime
+/// pkg/internal/controller/metrics. Durations are in buckets of podium's own: it needs microseconds where
+/// those begin with milliseconds.
 
 #include <podium/cluster/usage.hpp>
+#include <podium/controllers/scheduling_figures.hpp>
 #include <podium/model/kinds.hpp>
 #include <podium/net/router.hpp>
 #include <podium/observe/exposition.hpp>
@@ -29,6 +32,7 @@
 #include <ctime>
 #include <initializer_list>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -356,6 +360,8 @@ inline void expose_object(observe::exposition& out, reconcile::handle<model::pod
 {
     auto const& b = *h;
     about budget(out, {{"namespace", b.metadata.namespace_}, {"poddisruptionbudget", b.metadata.name}});
+    budget.time("kube_poddisruptionbudget_created", "When a budget was made, in seconds since 1970",
+        b.metadata.creation_timestamp);
     budget.gauge("kube_poddisruptionbudget_status_current_healthy", "How many pods are healthy",
         b.status.current_healthy);
     budget.gauge("kube_poddisruptionbudget_status_desired_healthy", "How many must stay healthy",
@@ -368,13 +374,56 @@ inline void expose_object(observe::exposition& out, reconcile::handle<model::pod
         b.status.observed_generation);
 }
 
+/// f(name, amounts) for what a metric's spec or status says, if it says anything.
+template<class Metric, class F>
+void with_amounts(Metric const& m, F const& f)
+{
+    auto const say = [&](std::string_view name, auto const& source) {
+        if constexpr (requires { source.target; })
+            f(name, source.target);
+        else
+            f(name, source.current);
+    };
+    if (m.resource)
+        say(m.resource->name, *m.resource);
+    else if (m.container_resource)
+        say(m.container_resource->name, *m.container_resource);
+    else if (m.pods)
+        say(m.pods->metric.name, *m.pods);
+    else if (m.object)
+        say(m.object->metric.name, *m.object);
+    else if (m.external)
+        say(m.external->metric.name, *m.external);
+}
+
+/// Two metrics of one name and unit would be one series twice: the first is shown.
+template<class Metrics>
+void expose_metrics(about& scaler, std::string_view series, std::string_view help, Metrics const& metrics)
+{
+    std::set<std::pair<std::string_view, std::string_view>> told;
+    for (auto const& m : metrics)
+        with_amounts(m, [&](std::string_view name, auto const& is) {
+            auto const tell = [&](std::string_view unit, double amount) {
+                if (told.emplace(name, unit).second)
+                    scaler.gauge(series, help, amount, {{"metric_name", name}, {"metric_target_type", unit}});
+            };
+            if (is.value)
+                tell("value", static_cast<double>(is.value->milli_value()) / 1000);
+            if (is.average_value)
+                tell("average", static_cast<double>(is.average_value->milli_value()) / 1000);
+            if (is.average_utilization)
+                tell("utilization", *is.average_utilization);
+        });
+}
+
 inline void expose_object(
     observe::exposition& out, reconcile::handle<model::horizontal_pod_autoscaler> const& h)
 {
     auto const& a = *h;
     about scaler(out, {{"namespace", a.metadata.namespace_}, {"horizontalpodautoscaler", a.metadata.name}});
     scaler.gauge("kube_horizontalpodautoscaler_info", "Whose size an autoscaler decides", 1,
-        {{"scaletargetref_kind", a.spec.scale_target_ref.kind},
+        {{"scaletargetref_api_version", a.spec.scale_target_ref.api_version},
+            {"scaletargetref_kind", a.spec.scale_target_ref.kind},
             {"scaletargetref_name", a.spec.scale_target_ref.name}});
     scaler.gauge("kube_horizontalpodautoscaler_spec_min_replicas", "The fewest that it may ask for",
         a.spec.min_replicas);
@@ -384,6 +433,10 @@ inline void expose_object(
         "kube_horizontalpodautoscaler_status_current_replicas", "How many it saw", a.status.current_replicas);
     scaler.gauge("kube_horizontalpodautoscaler_status_desired_replicas", "How many it wants",
         a.status.desired_replicas);
+    expose_metrics(
+        scaler, "kube_horizontalpodautoscaler_spec_target_metric", "What a metric is to be", a.spec.metrics);
+    expose_metrics(scaler, "kube_horizontalpodautoscaler_status_target_metric",
+        "What a metric was when it was last decided on", a.status.current_metrics);
     scaler.gauge("kube_horizontalpodautoscaler_metadata_generation", "The generation that is wanted",
         a.metadata.generation);
     scaler.time("podium_horizontalpodautoscaler_last_scale_time",
@@ -545,19 +598,30 @@ inline void expose_usage(observe::exposition& out, usage_meter const& usage)
         }
 }
 
-/// What the control plane has done, and what waits for it.
-inline void expose_plane(
-    observe::exposition& out, reconcile::plane_stats const& done, reconcile::queue_figures const& queue)
+/// What the control plane has done, and what waits for it; by controller what each did.
+inline void expose_plane(observe::exposition& out, reconcile::plane_stats const& done,
+    std::span<reconcile::controller_figures const> controllers)
 {
-    queue.each([&](std::string_view name, std::string_view help, auto const& figure) {
-        observe::label const which{"name", "plane"};
-        if constexpr (requires { figure.total; })
-            out.counter(name, help, {which}, figure);
-        else if constexpr (requires { figure.bounds; })
-            out.histogram(name, help, {which}, figure);
-        else
-            out.gauge(name, help, {which}, figure);
-    });
+    for (auto const& c : controllers) {
+        c.queue.each([&](std::string_view name, std::string_view help, auto const& figure) {
+            observe::label const which{"name", c.name};
+            if constexpr (requires { figure.total; })
+                out.counter(name, help, {which}, figure);
+            else if constexpr (requires { figure.bounds; })
+                out.histogram(name, help, {which}, figure);
+            else
+                out.gauge(name, help, {which}, figure);
+        });
+        detail::about controller(out, {{"controller", c.name}});
+        for (auto const& [result, n] : {std::pair("success", c.success), {"requeue_after", c.requeue_after},
+                 {"requeue", c.requeue}, {"error", c.error}})
+            controller.counter("controller_runtime_reconcile_total",
+                "Keys that were reconciled, by how it ended", n, {{"result", result}});
+        controller.counter(
+            "controller_runtime_reconcile_errors_total", "Reconciles and commits that failed", c.error);
+        controller.histogram("controller_runtime_reconcile_time_seconds",
+            "What finding out takes that something is to be written, without the commit", c.time);
+    }
     out.counter("podium_plane_reconciles_total", "Keys that were reconciled", {}, done.reconciles);
     out.counter("podium_plane_plans_total", "Reconciles that wanted something written", {}, done.plans);
     out.counter("podium_plane_transactions_total", "What was handed to the store", {}, done.transactions);
@@ -566,6 +630,24 @@ inline void expose_plane(
         "podium_plane_conflicts_total", "Refused: something had changed meanwhile", {}, done.conflicts);
     out.counter("podium_plane_failures_total", "Reconciles and commits that failed", {}, done.failures);
     out.counter("podium_plane_waits_total", "Keys held back until the view caught up", {}, done.waits);
+}
+
+/// What the scheduler has done.
+inline void expose_scheduling(observe::exposition& out, controllers::scheduling_figures const& done)
+{
+    for (auto const& [result, f] :
+        {std::pair("scheduled", &done.scheduled), {"unschedulable", &done.unschedulable}}) {
+        detail::about attempts(
+            out, {{"profile", controllers::scheduling_figures::profile}, {"result", result}});
+        attempts.counter(
+            "scheduler_schedule_attempts_total", "Looks for a node for a pod, by what they found", f->count);
+        attempts.histogram("scheduler_scheduling_attempt_duration_seconds",
+            "What such a look takes, without the commit", *f);
+    }
+    out.counter("scheduler_preemption_attempts_total", "Looks for room that less important pods would give",
+        {}, done.preemption_attempts);
+    out.histogram("scheduler_preemption_victims", "Pods that had to go for one that is more important", {},
+        done.preemption_victims);
 }
 
 /// What this process takes of the machine.
@@ -595,6 +677,7 @@ void expose(observe::exposition& out, Cluster const& c)
     if (auto const* const usage = c.usage())
         expose_usage(out, *usage);
     expose_plane(out, c.plane().stats(), c.plane().figures());
+    expose_scheduling(out, c.scheduling());
     expose_process(out);
 }
 

@@ -25,6 +25,7 @@
 #include <podium/reconcile/plane.hpp>
 
 #include <cstddef>
+#include <memory>
 #include <utility>
 
 namespace podium::inline v0::controllers {
@@ -39,6 +40,7 @@ struct settings {
     autoscaler_settings autoscaler{};
     hash_key config_key{};  ///< of `config_hashes`: secret, and another one restarts those that ask
     std::size_t scheduler_batch = 1024;
+    std::shared_ptr<scheduling_figures> scheduling{};       ///< what the scheduler counts; null: nothing
     std::size_t max_writes = static_cast<std::size_t>(-1);  ///< the most that the store takes at once
 };
 
@@ -68,6 +70,7 @@ struct basic_control_plane<reconcile::types<Index...>, More...> {
         scheduler sched;
         sched.batch = s.scheduler_batch;
         sched.drain = s.drain;
+        sched.figures = s.scheduling;
         drains dr;
         dr.router_timeout = s.router_timeout;
         node_lifecycle n;

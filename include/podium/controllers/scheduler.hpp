@@ -22,10 +22,12 @@
 #include <podium/controllers/events.hpp>
 #include <podium/controllers/placement.hpp>
 #include <podium/controllers/pods.hpp>
+#include <podium/controllers/scheduling_figures.hpp>
 #include <podium/reconcile/plan.hpp>
 #include <podium/schedule/preemption.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -40,11 +42,12 @@
 namespace podium::inline v0::controllers {
 
 struct scheduler {
-    static constexpr std::string_view name = "default-scheduler";
+    static constexpr std::string_view name = scheduling_figures::profile;
     using watches = reconcile::types<model::node, model::pod, model::namespace_>;
 
     std::size_t batch = 1024;  ///< the most writes of one plan, but for those that belong together
     drain_policy drain{};      ///< of pods that have to go for more important ones
+    std::shared_ptr<scheduling_figures> figures{};  ///< where it counts; null: nowhere
 
     /// All waiting pods are one key: whatever changes, the queue is looked at from its head.
     [[nodiscard]] static reconcile::key queue() { return {&reconcile::kind_of<model::pod>, "", "*"}; }
@@ -126,6 +129,8 @@ private:
               scheduler_(index_.scheduler()),
               now_(now)
         {
+            if (how.figures)
+                begun_ = how.figures->now();
             for (auto const& [turn, node] : index_.promised())
                 if (auto const slot = scheduler_.nodes().find(node))
                     promises_.push_back({turn.priority, *slot, turn.which, {}});
@@ -158,8 +163,11 @@ private:
         {
             auto const wanted = wanted_of(pod);
             auto const d = decide(pod, *wanted);
-            if (!d.node)
-                return refuse(pod, wanted, d);
+            if (!d.node) {
+                refuse(pod, wanted, d);
+                count(&scheduling_figures::unschedulable);
+                return;
+            }
             std::erase_if(promises_, [&](promise const& p) { return p.to == pod.which(); });
             std::string const node = scheduler_.nodes().name(*d.node);
             scheduler_.bind(node, *wanted);
@@ -172,6 +180,7 @@ private:
             set_condition(next.status.conditions, scheduled(model::condition_status::true_), now_);
             plan_.update(pod, std::move(next));
             plan_.cut();
+            count(&scheduling_figures::scheduled);
         }
 
     private:
@@ -193,6 +202,17 @@ private:
             std::string note{};  ///< why there is none
             bool waits = false;  ///< the promise that the pod has is still good
         };
+
+        /// An attempt is over. It began where the one before it ended, so that one look at the clock does.
+        void count(observe::histogram<15> scheduling_figures::* how_it_ended)
+        {
+            auto* const f = how_.figures.get();
+            if (!f)
+                return;
+            auto const ended = f->now();
+            auto const took = std::chrono::duration<double>(elapsed(std::exchange(begun_, ended), ended));
+            (f->*how_it_ended).observe(std::max(took.count(), 0.0));
+        }
 
         static std::int32_t priority_of(model::pod const& p) { return p.spec.priority.value_or(0); }
         static model::pod_condition scheduled(model::condition_status status)
@@ -296,6 +316,8 @@ private:
         way_out make_room(pod_handle const& pod, wanted_pod const& wanted)
         {
             way_out out;
+            if (how_.figures)
+                how_.figures->preemption_attempts.add();
             auto const priority = priority_of(*pod);
             if (!index_.anybody_below(priority))
                 return out;
@@ -327,6 +349,8 @@ private:
             }
             out.node = found.best.front();
             auto const& chosen = *std::ranges::find(found.candidates, *out.node, &schedule::victims::node);
+            if (how_.figures)
+                how_.figures->preemption_victims.observe(static_cast<double>(chosen.pods.size()));
             for (auto const i : chosen.pods) {
                 occupants_[i].making_room = true;
                 if (!retired_.insert(i).second)
@@ -427,6 +451,7 @@ private:
         placement const& index_;
         placement::scheduler_type& scheduler_;
         time_point now_;
+        time_point begun_{};  ///< the attempt under way, by the clock of the figures
         reconcile::plan plan_{};
         std::vector<std::pair<std::uint32_t, shared_pod>> bound_{};  ///< by this plan
         std::set<std::uint32_t> guarded_{};

@@ -24,11 +24,15 @@
 /// - `watches = types<...>` (optional) with `touched(view, transition<K> const&, add)`, which calls
 ///   `add(key)` for every key that the change of a K may concern; or, for changes of every kind,
 ///   `touched(view, object_transition const&, add)` and no list;
-/// - `plan reconcile(view, key, now) const`: what to write, from the view alone.
+/// - `plan reconcile(view, key, now) const`: what to write, from the view alone;
+/// - `name` (optional): what its figures are called; without one they go by its place in the list.
 
 #include <podium/core/error.hpp>
 #include <podium/core/time.hpp>
+#include <podium/observe/counter.hpp>
+#include <podium/observe/histogram.hpp>
 #include <podium/reconcile/plan.hpp>
+#include <podium/reconcile/queue_figures.hpp>
 #include <podium/reconcile/rate_limiter.hpp>
 #include <podium/reconcile/store.hpp>
 #include <podium/reconcile/view.hpp>
@@ -70,6 +74,24 @@ struct plane_stats {
     std::uint64_t waits = 0;  ///< keys held back until the view caught up
 };
 
+/// What one of a plane's controllers has done, and its part of the queue. A reconcile that wanted something
+/// written counts when the store has answered.
+///
+/// Source: controller-runtime pkg/internal/controller/metrics (names, meaning), but that `time` is what
+/// finding out takes, without the commit, which `queue.work_duration` has.
+struct controller_figures {
+    std::string name{};
+    observe::counter success{};
+    observe::counter requeue_after{};  ///< succeeded, and is to be looked at again at a time
+    observe::counter requeue{};        ///< refused, as something had changed meanwhile
+    observe::counter error{};
+    observe::histogram<15> time{.bounds = bounds};  ///< in seconds; zero without a clock
+    queue_figures queue{};
+
+    /// 1 us, 4 us, ... 268 s.
+    static constexpr auto bounds = observe::exponential_bounds<15>(1e-6, 4);
+};
+
 /// A reconcile or a commit that failed; the key is tried again with back-off.
 struct failure {
     std::size_t controller = 0;  ///< its place in the plane's list
@@ -98,7 +120,7 @@ namespace podium::inline v0::reconcile {
 
 namespace detail {
 
-using plane_queue = work_queue<work_item, fifo, counted>;
+using plane_queue = work_queue<work_item, fifo, counted_by<&work_item::controller>>;
 
 /// Where a controller's dirty keys go.
 struct add_for {
@@ -185,7 +207,14 @@ public:
         : controllers_(std::move(controllers)...),
           max_writes_(max_writes)
     {
+        std::size_t n = 0;
+        ((figures_[n].name = name_of<C>(n), ++n), ...);
     }
+
+    /// How long things take is measured with this; with none they take none of the time that the plane is
+    /// told.
+    using clock = time_point (*)();
+    void measure_with(clock now) noexcept { clock_ = now; }
 
     struct request {
         std::uint64_t ticket = 0;
@@ -194,8 +223,15 @@ public:
 
     [[nodiscard]] View const& view() const noexcept { return view_; }
     [[nodiscard]] plane_stats const& stats() const noexcept { return stats_; }
-    /// The queue of all controllers' keys, as of the last call that was told the time.
-    [[nodiscard]] queue_figures figures() const { return queue_.figures(); }
+    /// By controller, in the order of the list, as of the last call that was told the time. O(keys).
+    [[nodiscard]] std::vector<controller_figures> figures() const
+    {
+        std::vector<controller_figures> out(figures_.begin(), figures_.end());
+        auto queues = queue_.figures_by_group();
+        for (std::size_t i = 0; i < queues.size(); ++i)
+            out[i].queue = queues[i];
+        return out;
+    }
     template<class Which>
     [[nodiscard]] Which& controller() noexcept
     {
@@ -272,6 +308,8 @@ public:
             return group(ticket, now);
         }
         queue_.advance(now);
+        auto begun = moment(now);
+        queue_.measure(begun);
         while (auto const* const item = queue_.get()) {
             if (auto const it = gates_.find(*item); it != gates_.end() && it->second > view_.at()) {
                 ++stats_.waits;
@@ -280,6 +318,10 @@ public:
             }
             ++stats_.reconciles;
             auto p = reconcile(*item, now);
+            auto const ended = moment(now);
+            auto& figures = figures_[item->controller];
+            figures.time.observe(detail::seconds_between(std::exchange(begun, ended), ended));
+            queue_.measure(ended);
             if (!p) {
                 fail(*item, std::move(p).error(), now);
                 continue;
@@ -287,6 +329,7 @@ public:
             if (p->wake)
                 queue_.add_at(*item, std::max(*p->wake, now));
             if (p->empty()) {
+                (p->wake ? figures.requeue_after : figures.success).add();
                 limiter_.forget(*item);
                 queue_.done(*item);
                 continue;
@@ -309,18 +352,22 @@ public:
         auto const it = in_flight_.find(ticket);
         PODIUM_ASSERT(it != in_flight_.end());
         auto& f = it->second;
+        queue_.measure(now);
         if (answer.outcome && f.to < f.what.writes.size()) {
             carry_on(f, *answer.outcome);
             more_.push_back(ticket);
             return;
         }
         auto const& item = *f.item;
+        auto& figures = figures_[item.controller];
         if (answer.outcome) {
+            (f.what.wake ? figures.requeue_after : figures.success).add();
             limiter_.forget(item);
             gate(item, *answer.outcome);
             queue_.done(item);
         } else if (answer.outcome.error().code == errc::conflict) {
             ++stats_.conflicts;
+            figures.requeue.add();
             gate(item, answer.at);
             queue_.add(item);
             queue_.done(item);
@@ -365,6 +412,16 @@ private:
         static_assert((std::same_as<Which, C> || ...), "this controller is not in the plane");
         return static_cast<std::size_t>(std::ranges::find(same, true) - same.begin());
     }
+
+    template<class Which>
+    static std::string name_of([[maybe_unused]] std::size_t place)
+    {
+        if constexpr (requires { std::string(Which::name); })
+            return std::string(Which::name);
+        else
+            return std::to_string(place);
+    }
+    [[nodiscard]] time_point moment(time_point now) const { return clock_ ? clock_() : now; }
 
     [[nodiscard]] result<plan> reconcile(work_item const& item, time_point now)
     {
@@ -439,6 +496,7 @@ private:
     void fail(work_item const& item, error why, time_point now)
     {
         ++stats_.failures;
+        figures_[item.controller].error.add();
         if (failures_.size() < max_failures)
             failures_.push_back({item.controller, item.which, std::move(why)});
         queue_.add_at(item, later(now, limiter_.when(item, now)));
@@ -494,6 +552,8 @@ private:
     bool over_ = false;              ///< the view shows another term
     bool unknown_ = false;           ///< a commit of this term may still arrive
     plane_stats stats_;
+    std::array<controller_figures, sizeof...(C)> figures_{};
+    clock clock_ = nullptr;
     std::vector<failure> failures_;
 };
 

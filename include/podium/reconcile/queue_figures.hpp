@@ -1,8 +1,8 @@
 #pragma once
 /// What a work queue tells of itself, under the names that client-go's queues have everywhere.
 ///
-/// A queue counts only when it was made with `counted`; one that is not pays nothing, neither time nor
-/// memory.
+/// A queue counts only when it was made with `counted` or `counted_by`; one that is not pays nothing, neither
+/// time nor memory.
 ///
 /// Source: client-go util/workqueue/metrics.go in v0.35.4 (names, meaning); the bounds, decades of seconds,
 /// are those in use in the field.
@@ -12,13 +12,33 @@
 #include <podium/observe/gauge.hpp>
 #include <podium/observe/histogram.hpp>
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string_view>
 
 namespace podium::inline v0::reconcile {
 
-struct counted;    ///< the queue keeps figures: 16 bytes more for each key
-struct uncounted;  ///< it does not
+/// The queue keeps no figures.
+struct uncounted {};
+/// It keeps figures: 16 bytes more for each key.
+struct counted {
+    template<class Key>
+    [[nodiscard]] static constexpr std::size_t group_of(Key const&) noexcept
+    {
+        return 0;
+    }
+};
+/// It keeps them for each group of keys. `Group`, a member of the key or a function of it, is the number of
+/// its group: numbers from 0, as there is a place for each up to the largest.
+template<auto Group>
+struct counted_by {
+    template<class Key>
+    [[nodiscard]] static constexpr std::size_t group_of(Key const& k)
+    {
+        return std::invoke(Group, k);
+    }
+};
 
 /// 10 ns, 100 ns, ... 1000 s, in seconds.
 inline constexpr auto latency_bounds = observe::exponential_bounds<12>(1e-8, 10);

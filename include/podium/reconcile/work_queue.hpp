@@ -11,7 +11,7 @@
 ///
 /// Pure: no clock, no lock, no thread. The same calls give the same order, on every machine. `advance(now)`
 /// is where time comes in: it makes ready what is due, and whatever is timed afterwards happened then, so
-/// a queue with figures is advanced before a batch of calls.
+/// a queue with figures is advanced before a batch of calls, or told the time by `measure`.
 ///
 /// A slot, 24 bytes beside the key, serves for a key however often and however it waits; the table that finds
 /// it takes another 10 to 20, a delay 16. Memory is kept for the next keys, not given back.
@@ -67,8 +67,10 @@ requires WorkKey<Key, Hash>
 class work_queue {
 public:
     static constexpr bool has_priority = Order::has_priority;
-    static constexpr bool has_figures = std::same_as<Figures, counted>;
-    static_assert(has_figures || std::same_as<Figures, uncounted>, "Figures is counted or uncounted");
+    static constexpr bool has_figures = !std::same_as<Figures, uncounted>;
+    static_assert(
+        !has_figures || requires(Key const& k) { Figures::group_of(k); },
+        "Figures is counted, counted_by<...> or uncounted");
 
     work_queue() = default;
     explicit work_queue(Order order, Hash hash = {}) : order_(std::move(order)), keys_(std::move(hash)) {}
@@ -143,8 +145,9 @@ public:
         last_ = &s;
         last_id_ = id;
         if constexpr (has_figures) {
-            --figures_.depth;
-            figures_.counts.queue_duration.observe(detail::seconds_between(s.data.times.added, figures_.now));
+            auto& t = figures_.of(s.key);
+            --t.depth;
+            t.counts.queue_duration.observe(detail::seconds_between(s.data.times.added, figures_.now));
             s.data.times.started = figures_.now;
         }
         return &s.key;
@@ -165,7 +168,7 @@ public:
         s.data.processing = false;
         --processing_;
         if constexpr (has_figures)
-            figures_.counts.work_duration.observe(
+            figures_.of(s.key).counts.work_duration.observe(
                 detail::seconds_between(s.data.times.started, figures_.now));
         if (s.data.dirty)
             line_.push(order_, id, s.key, s.data.mark, 0);
@@ -191,7 +194,7 @@ public:
             if (what == drain::in_process && s.dirty) {
                 s.dirty = false;
                 if constexpr (has_figures)
-                    --figures_.depth;
+                    --figures_.of(keys_[id].key).depth;
             }
             if (!s.dirty && !s.processing)
                 keys_.release(id);
@@ -219,17 +222,34 @@ public:
         return std::nullopt;
     }
 
-    /// As of the latest `advance`. O(slots), for the keys in process are looked for.
-    [[nodiscard]] queue_figures figures() const
+    /// What is timed from now on happens then, until the next `advance`, which alone makes ready what is due.
+    void measure(time_point now)
     requires has_figures
     {
-        auto all = figures_.counts;
-        all.depth.value = static_cast<double>(figures_.depth);
+        figures_.now = now;
+    }
+
+    /// As of the latest `advance` or `measure`. O(slots), for the keys in process are looked for.
+    [[nodiscard]] queue_figures figures() const
+    requires std::same_as<Figures, counted>
+    {
+        auto const all = figures_by_group();
+        return all.empty() ? queue_figures{} : all.front();
+    }
+    /// The same for each group, up to the last that had a key.
+    [[nodiscard]] std::vector<queue_figures> figures_by_group() const
+    requires has_figures
+    {
+        std::vector<queue_figures> all;
+        all.reserve(figures_.groups.size());
+        for (auto const& t : figures_.groups)
+            all.emplace_back(t.counts).depth.value = static_cast<double>(t.depth);
         for (std::uint32_t id = 0; id < keys_.slots(); ++id)
-            if (auto const& s = keys_[id].data; s.processing) {
-                auto const age = detail::seconds_between(s.times.started, figures_.now);
-                all.unfinished_work.value += age;
-                all.longest_running_processor.value = std::max(all.longest_running_processor.value, age);
+            if (auto const& s = keys_[id]; s.data.processing) {
+                auto const age = detail::seconds_between(s.data.times.started, figures_.now);
+                auto& of = all[Figures::group_of(s.key)];
+                of.unfinished_work.value += age;
+                of.longest_running_processor.value = std::max(of.longest_running_processor.value, age);
             }
         return all;
     }
@@ -296,10 +316,21 @@ private:
         [[no_unique_address]] typename line::mark mark{};
         [[no_unique_address]] std::conditional_t<has_figures, moments, no_moments> times{};
     };
-    struct measured {
+    struct tally {
         queue_figures counts{};
         std::size_t depth = 0;
+    };
+    struct measured {
+        std::vector<tally> groups{};
         time_point now{};
+
+        tally& of(Key const& k)
+        {
+            auto const group = Figures::group_of(k);
+            if (group >= groups.size())
+                groups.resize(group + 1);
+            return groups[group];
+        }
     };
     struct not_measured {};
     using slots = detail::key_slots<Key, state, Hash>;
@@ -328,8 +359,9 @@ private:
         if constexpr (has_priority)
             s.data.mark.priority = p;
         if constexpr (has_figures) {
-            ++figures_.depth;
-            figures_.counts.adds.add();
+            auto& t = figures_.of(s.key);
+            ++t.depth;
+            t.counts.adds.add();
             s.data.times.added = figures_.now;
         }
         if (!s.data.processing)
@@ -339,7 +371,7 @@ private:
     void need_at(std::uint32_t id, time_point when, [[maybe_unused]] priority p)
     {
         if constexpr (has_figures)
-            figures_.counts.retries.add();
+            figures_.of(keys_[id].key).counts.retries.add();
         auto& s = keys_[id].data;
         if constexpr (has_priority)
             s.mark.later_priority = s.delayed ? std::max(s.mark.later_priority, p) : p;
@@ -357,7 +389,7 @@ private:
     {
         if (delay <= duration::zero()) {
             if constexpr (has_figures)
-                figures_.counts.retries.add();
+                figures_.of(keys_[id].key).counts.retries.add();
             need(id, p);
             return;
         }
