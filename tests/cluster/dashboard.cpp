@@ -21,7 +21,9 @@ struct shown : world {
     cluster::dashboard page;
     net::address where;
 
-    explicit shown(cluster::dashboard_options how = {}) : world(2), page(io.get_executor(), c, how)
+    explicit shown(cluster::dashboard_options how = {}, duration autoscale_period = 15s)
+        : world(2, {}, {}, autoscale_period),
+          page(io.get_executor(), c, how)
     {
         auto const listening = page.listen(net::address::tcp("127.0.0.1", 0));
         REQUIRE_MESSAGE(listening, listening.error().text());
@@ -175,8 +177,8 @@ TEST_CASE("dashboard: it listens on loopback only, answers this machine only, an
     CHECK(w.page.listen(net::address::unix_socket("/tmp/x")).error().code == errc::invalid);
 
     auto const port = ':' + std::to_string(w.where.port);
-    for (auto const* const path :
-        {"/", "/overview", "/events", "/logs/default/web", "/healthz", "/readyz", "/metrics", "/none"}) {
+    for (auto const* const path : {"/", "/overview", "/events", "/logs/default/web", "/healthz", "/readyz",
+             "/metrics", "/decisions", "/none"}) {
         CAPTURE(path);
         CHECK(w.ask(path, http::verb::get, {{"Host", "evil.example" + port}}).result_int() == 421);
         CHECK(w.ask(path, http::verb::get, {{"Host", "127.0.0.1"}}).result_int() == 421);
@@ -280,6 +282,52 @@ TEST_CASE("dashboard: whoever follows has what the overview has, and Secrets are
     w.close();
     REQUIRE(w.until([&] { return f.over; }));
     CHECK(w.page.clients() == 0);
+    w.stop();
+}
+
+TEST_CASE("dashboard: why an autoscaler wants what it wants, and what the control plane did, told by those "
+          "who did it")
+{
+    shown w({}, 100ms);
+    CHECK(w.ask("/decisions").body() == "");
+    CHECK(w.ask("/decisions", http::verb::get, {{"Sec-Fetch-Site", "cross-site"}}).result_int() == 403);
+    w.web(1);
+    w.create("/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers",
+        json{{"metadata", {{"name", "web"}}},
+            {"spec",
+                {{"scaleTargetRef", {{"apiVersion", "apps/v1"}, {"kind", "Deployment"}, {"name", "web"}}},
+                    {"minReplicas", 2}, {"maxReplicas", 3}}}});
+    REQUIRE(w.until([&] { return w.c.decisions().end() > 0; }));
+    auto const answer = w.ask("/decisions");
+    CHECK(answer[http::field::content_type] == "text/plain; charset=utf-8");
+    auto const first = json::parse(answer.body().substr(0, answer.body().find('\n')));
+    CHECK(first["number"] == 0);
+    CHECK(first["who"] == "horizontal-pod-autoscaler");
+    CHECK(first["about"] == "default/web");
+    CHECK(first["reason"] == "1 -> 2: smaller than min_replicas, held by min_replicas");
+    CHECK(first["inputs"]["size"]["wanted"] == 1);
+    CHECK(first["inputs"]["metrics"][0]["name"] == "cpu");
+    CHECK(first["inputs"]["metrics"][0]["targetPercent"] == 80);
+    CHECK(first["verdict"]["desired"] == 2);
+    CHECK(first["verdict"]["scales"] == true);
+    CHECK_FALSE(w.c.decisions().replay([](controllers::scaling_inputs const& in, time_point at) {
+        return controllers::decide(in.policy, in, at);
+    }));
+
+    REQUIRE(w.until([&] { return w.ready() == 2; }));
+    auto const figures = w.ask("/metrics").body();
+    auto const value = [&](std::string const& series) {
+        auto const at = figures.find('\n' + series + ' ');
+        return at == figures.npos ? -1.0 : std::stod(figures.substr(at + series.size() + 2));
+    };
+    CHECK(
+        value("scheduler_schedule_attempts_total{profile=\"default-scheduler\",result=\"scheduled\"}") >= 2);
+    CHECK(value("scheduler_scheduling_attempt_duration_seconds_sum{profile=\"default-scheduler\",result="
+                "\"scheduled\"}") > 0);
+    CHECK(value("controller_runtime_reconcile_total{controller=\"horizontal-pod-autoscaler\",result="
+                "\"requeue_after\"}") >= 1);
+    CHECK(value("controller_runtime_reconcile_time_seconds_sum{controller=\"deployment-controller\"}") > 0);
+    CHECK(value("workqueue_work_duration_seconds_count{name=\"replicaset-controller\"}") > 0);
     w.stop();
 }
 

@@ -11,6 +11,7 @@
 ///     /events     the same as server-sent events: `state` once, then `patch`, a JSON merge patch of it
 ///     /logs/NAMESPACE/POD?container=NAME   the last lines of a log and what comes
 ///     /metrics    for Prometheus (see metrics.hpp)
+///     /decisions  what the autoscalers decided and why, a line of JSON each (see decisions.hpp)
 ///     /healthz    200 while the executor turns
 ///     /readyz     200 while the cluster is up; 503 says what it is not; ?verbose says it in either case
 ///
@@ -26,6 +27,7 @@
 #include <podium/api/status.hpp>
 #include <podium/cluster/cluster.hpp>
 #include <podium/cluster/dashboard_page.hpp>
+#include <podium/cluster/decisions.hpp>
 #include <podium/cluster/history.hpp>
 #include <podium/cluster/metrics.hpp>
 #include <podium/cluster/overview.hpp>
@@ -358,6 +360,9 @@ asio::awaitable<net::http_answer> basic_dashboard<Local>::serve(net::http_reques
         expose(figures, std::as_const(cluster_));
         co_return guarded(net::answer(200, figures.text(), "text/plain; version=0.0.4; charset=utf-8"));
     }
+    if (path == "/decisions")
+        co_return guarded(
+            net::answer(200, decision_lines(cluster_.decisions()), "text/plain; charset=utf-8"));
     if (path == "/events" && r.method() == verb::get)
         co_return follow();
     if (path.starts_with("/logs/"))
