@@ -9,6 +9,7 @@
 #include <podium/model/json.hpp>
 #include <podium/model/time.hpp>
 
+#include <cstddef>
 #include <string>
 #include <utility>
 

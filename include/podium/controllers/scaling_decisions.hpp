@@ -1,11 +1,11 @@
 #pragma once
 /// What the autoscalers decided: on which inputs, what, and why, to be decided again.
 ///
-///     autoscalers.how.decisions = std::make_shared<scaling_decisions>(1000);
+///     settings.autoscaler.decisions = std::make_shared<scaling_decisions>(1000);
 ///     ...
-///     log.replay([](scaling_inputs const& in, time_point at) { return decide(in.policy, in, at); });  //
-///     none differs log.replay([&](scaling_inputs const& in, time_point at) { return decide(tried, in, at);
-///     });     // by another
+///     auto const differs = log.replay([&](scaling_inputs const& in, time_point at) {
+///         return decide(in.policy, in, at);  // the same, or by another policy what that would have done
+///     });
 ///
 /// A decision is in it when it was taken. Where its write meets another one it is taken again, on what is
 /// there then, and is in it twice.
