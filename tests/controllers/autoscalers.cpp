@@ -425,6 +425,34 @@ TEST_CASE("autoscalers: of two on one target none scales")
     CHECK(w.condition("ScalingActive", "set") == "False AmbiguousSelector");
 }
 
+TEST_CASE("autoscalers: bounds that contradict each other, and one of another group on a target's name")
+{
+    scaled w;
+    w.edit<model::horizontal_pod_autoscaler>("web", [](auto& a) {
+        a.spec.min_replicas = 5;
+        a.spec.max_replicas = 3;
+    });
+    for (int i = 0; i < 5; ++i) {
+        w.run(15s);
+        w.measure(160);
+        CHECK(w.size() == 2);
+    }
+    CHECK(w.condition("ScalingActive") == "False InvalidBounds");
+    CHECK(w.events("InvalidBounds").second == "maxReplicas must be at least 1 and not less than minReplicas");
+    w.edit<model::horizontal_pod_autoscaler>("web", [](auto& a) {
+        a.spec.min_replicas = 2;
+        a.spec.max_replicas = 10;
+    });
+    auto other = scaled::autoscaler("old");
+    other.spec.scale_target_ref.api_version = "extensions/v1beta1";
+    w.put(other);
+    w.run(15s);
+    CHECK(w.condition("AbleToScale", "old") == "False FailedGetScale");
+    w.measure(160);
+    CHECK(w.condition("ScalingActive") == "True ValidMetricFound");
+    CHECK(w.size() == 3);
+}
+
 TEST_CASE("autoscalers: bounds, a size that somebody else wrote, and zero")
 {
     scaled w(4);

@@ -82,12 +82,12 @@ public:
             of_sets_ += is_of_set(*after);
         }
     }
-    /// The names of those in that namespace, in order. O(1).
-    [[nodiscard]] std::set<std::string> const& of(
-        std::string_view namespace_, std::string_view kind, std::string_view name) const
+    /// The names of those in that namespace, in order; of the API version only the group counts. O(1).
+    [[nodiscard]] std::set<std::string> const& of(std::string_view namespace_, std::string_view api_version,
+        std::string_view kind, std::string_view name) const
     {
         static std::set<std::string> const none;
-        auto const it = all_.find(key(namespace_, kind, name));
+        auto const it = all_.find(key(namespace_, api_version, kind, name));
         return it == all_.end() ? none : it->second;
     }
 
@@ -99,16 +99,20 @@ private:
     {
         return a.spec.scale_target_ref.kind == model::replica_set::kind;
     }
-    static std::string key(std::string_view namespace_, std::string_view kind, std::string_view name)
+    static std::string key(std::string_view namespace_, std::string_view api_version, std::string_view kind,
+        std::string_view name)
     {
+        auto const group = api_version.substr(0, api_version.find('/'));
         std::string out;
-        out.reserve(namespace_.size() + kind.size() + name.size() + 2);
-        ((((out += namespace_) += '/') += kind) += '/') += name;
-        return out;
+        out.reserve(namespace_.size() + group.size() + kind.size() + name.size() + 3);
+        for (auto const part : {namespace_, group, kind})
+            (out += part) += '/';
+        return out += name;
     }
     static std::string key(model::horizontal_pod_autoscaler const& a)
     {
-        return key(a.metadata.namespace_, a.spec.scale_target_ref.kind, a.spec.scale_target_ref.name);
+        auto const& ref = a.spec.scale_target_ref;
+        return key(a.metadata.namespace_, ref.api_version, ref.kind, ref.name);
     }
     std::unordered_map<std::string, std::set<std::string>> all_{};
     std::size_t of_sets_ = 0;
@@ -535,16 +539,21 @@ private:
         }
         if (d.readings)
             next.status.readings_time = d.readings->time;
-        if (auto const others = rivals(view, a, target); !others.empty()) {
-            auto const text = "pods of " + std::string(K::kind) + ' ' + target->metadata.name +
-                " are controlled by multiple HPAs: " + others;
+        auto const refuse = [&](std::string_view reason, std::string const& text) {
             show(next.status, "AbleToScale", true, "SucceededGetScale",
                 detail::words(autoscale::reason::succeeded_get_scale), d.now);
-            show(next.status, "ScalingActive", false, "AmbiguousSelector", text, d.now);
+            show(next.status, "ScalingActive", false, reason, text, d.now);
             p.update(a, std::move(next));
-            record(p, view, a, event_type::warning, "AmbiguousSelector", text, name, d.now);
-            return;
-        }
+            record(p, view, a, event_type::warning, reason, text, name, d.now);
+        };
+        if (auto const others = rivals(view, a, target); !others.empty())
+            return refuse("AmbiguousSelector",
+                "pods of " + std::string(K::kind) + ' ' + target->metadata.name +
+                    " are controlled by multiple HPAs: " + others);
+        // The API lets none in, but it is not the only one that writes; between such bounds a size has no
+        // rest.
+        if (a->spec.max_replicas < std::max(a->spec.min_replicas, 1))
+            return refuse("InvalidBounds", "maxReplicas must be at least 1 and not less than minReplicas");
 
         auto const seen = detail::scaled_by(view, target);
         auto const policy = policy_of(a->spec, how);
@@ -606,18 +615,18 @@ private:
     {
         auto const& index = view.template index<autoscaler_targets>();
         auto const& ns = a->metadata.namespace_;
-        auto const* all = &index.of(ns, K::kind, target->metadata.name);
+        auto const* all = &index.of(ns, K::api_version, K::kind, target->metadata.name);
         std::set<std::string> more;
-        auto const add = [&](std::string_view kind, std::string_view target_name) {
-            auto const& found = index.of(ns, kind, target_name);
+        auto const add = [&](std::string_view version, std::string_view kind, std::string_view target_name) {
+            auto const& found = index.of(ns, version, kind, target_name);
             more.insert(found.begin(), found.end());
         };
         if (auto const* const owner = model::controller_of(target->metadata))
-            add(owner->kind, owner->name);
+            add(owner->api_version, owner->kind, owner->name);
         if constexpr (std::is_same_v<K, model::deployment> || std::is_same_v<K, model::rollout>)
             if (index.of_sets() > 0)
                 for (auto const set : view.template owned_by<model::replica_set>(target))
-                    add(model::replica_set::kind, set->metadata.name);
+                    add(model::replica_set::api_version, model::replica_set::kind, set->metadata.name);
         if (!more.empty()) {
             more.insert(all->begin(), all->end());
             all = &more;
