@@ -186,6 +186,24 @@ TEST_CASE(
     w.stop();
 }
 
+TEST_CASE(
+    "rollouts: conversions of a service that is not HTTP cannot be counted, which is told and goes back")
+{
+    released w(canary({{{"setWeight", 50}}, {{"analysis", analysis}}}));
+    w.create("/api/v1/namespaces/default/services",
+        json{{"metadata", {{"name", "raw"}}},
+            {"spec", {{"selector", {{"app", "web"}}}, {"ports", {{{"port", 81}, {"targetPort", 8080}}}}}}});
+    w.measure("check",
+        conversion({{"service", "raw"}, {"question", "better"}, {"effect", 0.2}, {"expected", 0.3}}));
+    w.release("1.2", "0.60");
+    CHECK(w.comes_to("Degraded", "aborted: the analysis failed"));
+    std::string told;
+    for (auto const run : w.c.view().all<model::analysis_run>())
+        told += run->status.message;
+    CHECK_MESSAGE(told.find("service: Service raw has no HTTP port") != std::string::npos, told);
+    w.stop();
+}
+
 TEST_CASE("rollouts: an analysis without visitors knows nothing, and promotes nothing")
 {
     released w(canary({{{"setWeight", 50}}, {{"analysis", analysis}}}));
@@ -247,7 +265,7 @@ TEST_CASE("rollouts: a job that hangs ends with its time, or with what it was st
         REQUIRE(w.until([&] { return jobs() == 1; }));
         if (!limited)
             w.order("abort");
-        CHECK(limited ? w.comes_to("Paused", "the analysis has no data") : w.comes_to("Degraded", "aborted"));
+        CHECK((limited ? w.comes_to("Paused", "the analysis has no data") : w.comes_to("Degraded", "aborted")));
         CHECK(w.until([&] { return jobs() == 0; }));
         CHECK(w.until([&] { return w.processes().size() <= 4; }));
         w.stop();

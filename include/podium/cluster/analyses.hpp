@@ -177,7 +177,7 @@ private:
         s.started_at = s.completed_at = model::time{now};
         write(one, std::move(s));
     }
-    static result<void> begin(active& one, time_point now)
+    result<void> begin(active& one, time_point now) const
     {
         auto const& spec = one.object->spec;
         for (std::size_t i = 0; i < spec.metrics.size(); ++i) {
@@ -185,8 +185,13 @@ private:
             if (!m)
                 return error(m.error()).inside("spec.metrics[" + std::to_string(i) + "]");
             one.metrics.push_back(*std::move(m));
-            if (one.metrics.back().provider.podium)
-                one.comparisons.try_emplace(i);
+            auto const& compared = one.metrics.back().provider.podium;
+            if (!compared)
+                continue;
+            if (auto countable = check(*one.object, *compared); !countable)
+                return error(countable.error())
+                    .inside("spec.metrics[" + std::to_string(i) + "].provider.podium");
+            one.comparisons.try_emplace(i);
         }
         auto policy = controllers::policy_of(spec, one.metrics);
         if (!policy)
@@ -194,6 +199,24 @@ private:
         one.policy = *std::move(policy);
         one.state = rollout::analysis::begin(one.policy, now);
         return {};
+    }
+    /// Conversions are read from answers, so somebody must read them. A service may still come.
+    result<void> check(model::analysis_run const& run, model::podium_metric const& m) const
+    {
+        auto const service = view_.template get<model::service>(run.metadata.namespace_, service_of(run, m));
+        if (m.measure != model::traffic_measure::conversions || !service ||
+            std::ranges::any_of(service->spec.ports,
+                [](auto const& port) { return mode_of(port) == net::proxy_service::mode::http; }))
+            return {};
+        return error{errc::invalid,
+            "Service " + service->metadata.name +
+                " has no HTTP port, and only HTTP answers tell of conversions: name a port \"http\", or give "
+                "it appProtocol: http",
+            "service", {}};
+    }
+    static std::string const& service_of(model::analysis_run const& run, model::podium_metric const& m)
+    {
+        return m.service.empty() ? run.spec.service : m.service;
     }
     /// Answers when to look again.
     time_point advance(active& one, time_point now)
@@ -267,7 +290,7 @@ private:
         auto const counts = counts_();
         for (auto& [i, c] : one.comparisons) {
             auto const& m = *one.metrics[i].provider.podium;
-            auto const service = m.service.empty() ? one.object->spec.service : m.service;
+            auto const& service = service_of(*one.object, m);
             auto const split = view_.template get<model::service>(one.object->metadata.namespace_, service);
             if (!split || !split->spec.split)
                 continue;
