@@ -70,6 +70,35 @@ net::router_status counted(std::uint64_t requests, duration each, std::uint32_t 
 
 }  // namespace
 
+TEST_CASE(
+    "autoscaling: requests to versions that are gone count, also to those that the router has forgotten")
+{
+    cluster::traffic_meter meter;
+    auto const count = [](net::request_counters& c, int n) {
+        for (int i = 0; i < n; ++i)
+            c.count(200, 20ms);
+    };
+    net::router_status all;
+    auto& s = all["default/web:http"];
+    count(s.versions["old"], 100);
+    count(s.versions["old"].matched, 5);
+    count(s.versions["new"], 50);
+    meter.absorb(all, time_point(1s));
+    CHECK(meter.of_service("default", "web", "requests_per_second").error().code == errc::unavailable);
+    count(s.versions["old"], 10);
+    count(s.versions["new"], 20);
+    s.forgotten = s.versions["old"].answered();
+    s.versions.erase("old");
+    meter.absorb(all, time_point(11s));
+    CHECK(meter.of_service("default", "web", "requests_per_second").value() == 3.0);
+    CHECK(meter.of_service("default", "web", "latency_p99_seconds").value() > 0.01);
+
+    all.erase("default/web:http");  // closed and opened again
+    count(all["default/web:http"].versions["new"], 40);
+    meter.absorb(all, time_point(21s));
+    CHECK(meter.of_service("default", "web", "requests_per_second").value() == 4.0);
+}
+
 TEST_CASE("autoscaling: a stateful set grows with its requests a second, and shrinks without them")
 {
     scaled w("apps/v1", "StatefulSet", "statefulsets", {{"serviceName", "web"}});

@@ -109,6 +109,26 @@ TEST_CASE("overview: rates are differences over the last seconds, and a service 
     CHECK(h.to_json()["services"].empty());
 }
 
+TEST_CASE("overview: a version that the router forgets takes nothing from the rates, and may come back")
+{
+    cluster::history h;
+    net::router_status counts;
+    auto& s = counts["default/web:http"];
+    s.versions["old"] = answered(100, 50, 4ms);
+    s.versions["new"] = answered(10, 0, 4ms);
+    h.observe(counts, zero);
+    s.forgotten = s.versions["old"].answered();
+    s.versions["old"] = answered(2, 1, 4ms);  // forgotten, and there again
+    s.versions["new"] = answered(30, 0, 4ms);
+    h.observe(counts, zero + 1s);
+    auto const now = h.services().at("default/web:http");
+    CHECK(now.rate == 23);
+    CHECK(now.errors == 1);
+    CHECK(now.versions.at("old").rate == 3);
+    CHECK(now.versions.at("old").errors == 1);
+    CHECK(now.versions.at("new").rate == 20);
+}
+
 TEST_CASE("overview: the looks of an analysis are kept from the first to the last, within a bound")
 {
     board b;

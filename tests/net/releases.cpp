@@ -573,3 +573,90 @@ TEST_CASE(
     }
     CHECK(f.router->connections() <= 8);
 }
+
+TEST_CASE("net: of versions that are gone the last are remembered, the sum of all of them, and whoever is "
+          "still used")
+{
+    fixture f("a=v");
+    asio::steady_timer gate(f.io, std::chrono::steady_clock::time_point::max());
+    bool held = false;
+    scripted slow(f.io, [&](tcp::socket& s, int) -> asio::awaitable<void> {
+        if (!co_await scripted::header(s))
+            co_return;
+        held = true;
+        co_await gate.async_wait(net::as_result);
+        (void)co_await net::wire::write(s, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    });
+    run(f.io, [&]() -> asio::awaitable<void> {
+        auto client = f.client(), waits = f.client();
+        f.set.endpoints.clear();
+        f.list("slow", "busy", slow.port());
+        f.apply({});
+        co_await waits.send(get());
+        CHECK(co_await soon([&] { return held; }));
+        std::uint64_t sent = 0, before = 0;
+        for (int i = 100; i < 150; ++i) {
+            f.set.endpoints.clear();
+            f.list("a", "v" + std::to_string(i), f.pods[0]->port);
+            f.set.endpoints.back().id += std::to_string(i);
+            f.apply({{"v" + std::to_string(i), 99}, {"v103", 1}});
+            CHECK((co_await client.call(get())).status == 200);
+            auto const s = f.status();
+            CHECK(s.answered().requests == ++sent);
+            CHECK(s.answered().requests > before);  // no sum falls when a version is forgotten
+            before = s.answered().requests;
+            CHECK(
+                s.versions.size() <= 1 + 1 + 1 + 16);  // the newest, who has a weight, who is busy, the gone
+        }
+        auto s = f.status();
+        CHECK(s.versions.size() == 19);
+        CHECK(s.versions.contains("v133"));
+        CHECK_FALSE(s.versions.contains("v132"));
+        CHECK(s.versions.at("v103").requests == 1);
+        CHECK(s.forgotten.requests == 32);
+        CHECK(s.forgotten.latency.count == 32);
+        CHECK(s.versions.at("busy").requests == 0);
+        gate.cancel();
+        CHECK((co_await waits.receive()).status == 200);
+        CHECK(f.status().versions.at("busy").requests == 1);
+
+        // One that comes back is not gone any more, and counts from where it was.
+        f.set.endpoints.back().version = "v133";
+        f.apply({{"v133", 1}});
+        CHECK((co_await client.call(get())).body == "v");
+        s = f.status();
+        CHECK(s.versions.at("v133").requests == 2);
+        CHECK(s.versions.size() == 1 + 16);
+        CHECK(s.answered().requests == sent + 2);
+    }());
+}
+
+TEST_CASE("net: a pod that becomes another version keeps what it was counted as while requests are under way")
+{
+    fixture f("a=v");
+    asio::steady_timer gate(f.io, std::chrono::steady_clock::time_point::max());
+    bool held = false;
+    scripted slow(f.io, [&](tcp::socket& s, int) -> asio::awaitable<void> {
+        if (!co_await scripted::header(s))
+            co_return;
+        held = true;
+        co_await gate.async_wait(net::as_result);
+        (void)co_await net::wire::write(s, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    });
+    run(f.io, [&]() -> asio::awaitable<void> {
+        auto waits = f.client();
+        f.set.endpoints.clear();
+        f.list("slow", "first", slow.port());
+        f.apply({});
+        co_await waits.send(get());
+        CHECK(co_await soon([&] { return held; }));
+        for (int i = 0; i < 40; ++i) {
+            f.set.endpoints[0].version = "v" + std::to_string(i);
+            f.apply({});
+        }
+        gate.cancel();
+        CHECK((co_await waits.receive()).status == 200);
+        CHECK(f.status().versions.at("first").requests == 1);
+        CHECK(f.status().answered().requests == 1);
+    }());
+}

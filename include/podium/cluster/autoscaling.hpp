@@ -117,14 +117,8 @@ public:
                 all.in_flight += e.in_flight;
             all.waiting += it->second.waiting;
             auto const old = before_.find(it->first);
-            for (auto const& [version, v] : it->second.versions) {  // also of endpoints that are gone
-                net::version_counters from;
-                if (old != before_.end())
-                    if (auto const o = old->second.versions.find(version); o != old->second.versions.end())
-                        from = o->second;
-                all.add(v, from);
-                all.add(v.matched, from.matched);
-            }
+            all.add(it->second.answered(),
+                old == before_.end() ? net::request_counters{} : old->second.answered());
         }
         if (!found)
             return error{errc::not_found, "the proxy has no Service " + std::string(service), {}, {}};

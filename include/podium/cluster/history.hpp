@@ -168,17 +168,12 @@ private:
     static totals sum_of(net::service_status const& s)
     {
         totals t;
-        t.requests = t.errors = s.refused;
-        for (auto const& [name, v] : s.versions) {
-            auto& one = t.versions[name];
-            for (auto const* const c : {static_cast<net::request_counters const*>(&v), &v.matched}) {
-                one.first += c->requests;
-                one.second += c->errors();
-                (void)t.took.add(c->latency);  // all have the same bounds
-            }
-            t.requests += one.first;
-            t.errors += one.second;
-        }
+        auto const all = s.answered();
+        t.requests = all.requests + s.refused;
+        t.errors = all.errors() + s.refused;
+        t.took = all.latency;
+        for (auto const& [name, v] : s.versions)
+            t.versions[name] = {v.requests + v.matched.requests, v.errors() + v.matched.errors()};
         for (auto const& e : s.endpoints)
             t.in_flight += e.in_flight;
         return t;
@@ -206,8 +201,11 @@ private:
             out.p99 = detail::rounded(took_lately.quantile(0.99));
             for (auto const& [name, v] : now.versions) {
                 auto const old = before.versions.find(name);
+                // One that was forgotten meanwhile and came back counts from 0, too.
+                bool const anew = old == before.versions.end() || v.first < old->second.first ||
+                    v.second < old->second.second;
                 auto const [requests, errors] =
-                    old == before.versions.end() ? std::pair<std::uint64_t, std::uint64_t>() : old->second;
+                    anew ? std::pair<std::uint64_t, std::uint64_t>() : old->second;
                 out.versions[name] = {per_second(requests, v.first), per_second(errors, v.second)};
             }
         }

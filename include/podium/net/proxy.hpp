@@ -54,6 +54,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <sys/socket.h>
@@ -282,11 +283,14 @@ struct proxy::backend : detail::deadline_sweep::entry {
 };
 
 struct proxy::listener {
+    struct version : version_counters {
+        std::uint32_t in_flight = 0;
+    };
     struct counted {
         std::string id{};
         std::vector<std::unique_ptr<backend>> idle{};  ///< the one used last is at the back
         request_counters counters{};
-        version_counters* version = nullptr;
+        listener::version* version = nullptr;
     };
 
     listener(core& c, proxy_service const& s);
@@ -297,7 +301,9 @@ struct proxy::listener {
     asio::ip::tcp::acceptor acceptor;
     traffic::pool<traffic::any_balancer> pool;
     std::vector<counted> slots{};  ///< beside the pool's
-    std::map<std::string, version_counters, std::less<>> versions{};
+    std::map<std::string, version, std::less<>> versions{};
+    std::vector<std::string> gone{};  ///< of them; see `forget`
+    request_counters forgotten{};
     std::uint64_t refused = 0;
     std::uint64_t bad_requests = 0;
     std::uint64_t copies_dropped = 0;
@@ -324,7 +330,7 @@ struct proxy::listener {
             t->cancel();
     }
     /// After the pool has changed: what belongs to which slot.
-    void settle()
+    void settle(traffic::endpoint_set const& set)
     {
         for (std::uint32_t i = 0; i < slots.size(); ++i)
             if (!pool.takes_new(i))
@@ -336,6 +342,31 @@ struct proxy::listener {
             if (s.id != l.id)
                 s = {.id = l.id};
             s.version = &versions[l.version];
+        }
+        forget(set);
+    }
+    /// Versions come with every release, and each has some hundred numbers. Those that have no endpoint, no
+    /// request and no place in the set are gone; of them only the last are kept, which somebody may still
+    /// look at.
+    void forget(traffic::endpoint_set const& set)
+    {
+        constexpr std::size_t most_gone = 16;
+        std::set<std::string> here{set.rules.mirror.version};
+        for (auto const& l : pool.loads())
+            here.insert(l.version);
+        for (auto const& w : set.weights)
+            here.insert(w.version);
+        for (auto const& m : set.rules.matches)
+            here.insert(m.version);
+        std::erase_if(gone, [&](auto const& one) { return here.contains(one); });
+        for (auto const& [one, v] : versions)
+            if (v.in_flight == 0 && !here.contains(one) && !std::ranges::count(gone, one))
+                gone.push_back(one);
+        while (gone.size() > most_gone) {
+            auto const longest = versions.find(gone.front());
+            forgotten.add(longest->second.answered());
+            versions.erase(longest);
+            gone.erase(gone.begin());
         }
     }
 };
@@ -396,6 +427,7 @@ struct proxy::lease {
           version(l.slots[t.slot].version),
           counts(among ? &(version->*among) : version)
     {
+        ++version->in_flight;
     }
     lease(lease const&) = delete;
     lease& operator=(lease const&) = delete;
@@ -406,6 +438,7 @@ struct proxy::lease {
         if (!service)
             return;
         auto& l = *std::exchange(service, nullptr);
+        --version->in_flight;
         bool const leaving = l.pool.leaving(ticket.slot);
         std::string const id = leaving ? l.pool.at(ticket.slot).id : std::string{};
         l.pool.release(ticket);
@@ -436,7 +469,7 @@ struct proxy::lease {
     core* home;
     listener* service;
     traffic::ticket ticket;
-    version_counters* version;  ///< of the endpoint when the request began
+    listener::version* version;  ///< of the endpoint when the request began
     request_counters* counts;
 };
 
@@ -1379,7 +1412,7 @@ inline result<void> proxy::apply(std::string_view name, traffic::endpoint_set co
     auto& l = *at->second;
     auto applied = l.pool.apply(set);
     if (applied) {
-        l.settle();
+        l.settle(set);
         l.wake();
     }
     return applied;
@@ -1403,7 +1436,9 @@ inline router_status proxy::status() const
         for (auto const& e : l->pool.loads())
             s.endpoints.push_back({e.id, e.version, e.in_flight, e.rule, l->slots[e.slot].counters,
                 e.ejected_until.has_value()});
-        s.versions = l->versions;
+        for (auto const& [version, counters] : l->versions)
+            s.versions.emplace_hint(s.versions.end(), version, counters);
+        s.forgotten = l->forgotten;
         s.waiting = static_cast<std::uint32_t>(l->waiting.size());
         s.refused = l->refused;
         s.bad_requests = l->bad_requests;

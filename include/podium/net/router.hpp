@@ -54,17 +54,36 @@ struct request_counters {
             ++by_class[status < 600 ? status / 100 : 0];
         latency.observe(std::chrono::duration<double>(took).count());
     }
+    void add(request_counters const& other)
+    {
+        requests += other.requests;
+        for (std::size_t i = 0; i < by_class.size(); ++i)
+            by_class[i] += other.by_class[i];
+        abandoned += other.abandoned;
+        retries += other.retries;
+        conversions += other.conversions;
+        (void)latency.add(other.latency);  // all have the same bounds
+    }
 
     friend bool operator==(request_counters const&, request_counters const&) = default;
 };
 
-/// One version since the service was opened: take differences of two of these to judge what was in between.
+/// One version since the service was opened, or since it came back after it was forgotten: take differences
+/// of two of these to judge what was in between.
 /// What is counted here itself is what was dealt, or kept by stickiness, so that versions can be compared.
 struct version_counters : request_counters {
     std::uint64_t visitors = 0;            ///< assigned to it by a cookie
     std::uint64_t converted_visitors = 0;  ///< of them; each at most once
     request_counters matched{};            ///< sent there by a header: by testers, not by chance
     request_counters mirrored{};           ///< copies, of which nobody saw the answers
+
+    /// Of what visitors got: what was dealt and what was matched.
+    [[nodiscard]] request_counters answered() const
+    {
+        request_counters sum = *this;
+        sum.add(matched);
+        return sum;
+    }
 
     friend bool operator==(version_counters const&, version_counters const&) = default;
 };
@@ -85,13 +104,23 @@ struct endpoint_status {
 struct service_status {
     std::uint64_t generation = 0;  ///< in force: nothing new goes to what it left out
     std::vector<endpoint_status> endpoints{};
-    std::map<std::string, version_counters, std::less<>> versions{};  ///< also of endpoints that are gone
-    std::uint32_t waiting = 0;                                        ///< for an endpoint, now
-    std::uint64_t refused = 0;                                        ///< answered 503: no endpoint
-    std::uint64_t bad_requests = 0;                                   ///< answered 4xx by the router itself
+    std::map<std::string, version_counters, std::less<>>
+        versions{};                        ///< also of endpoints that are gone, until they are forgotten
+    request_counters forgotten{};          ///< `answered` of all versions that were: what sums still need
+    std::uint32_t waiting = 0;             ///< for an endpoint, now
+    std::uint64_t refused = 0;             ///< answered 503: no endpoint
+    std::uint64_t bad_requests = 0;        ///< answered 4xx by the router itself
     std::uint64_t copies_dropped = 0;      ///< not mirrored: too many at once, too large, or nowhere to go
     std::uint64_t unread_conversions = 0;  ///< conversion headers that say neither 1 nor 0: no conversion
 
+    /// `answered` of all versions there ever were: it only grows. O(versions).
+    [[nodiscard]] request_counters answered() const
+    {
+        auto sum = forgotten;
+        for (auto const& [name, v] : versions)
+            sum.add(v.answered());
+        return sum;
+    }
     /// 0 for one that is not known.
     [[nodiscard]] std::uint32_t in_flight(std::string_view id) const
     {
