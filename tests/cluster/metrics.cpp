@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <doctest/doctest.h>
+#include <set>
+#include <sstream>
 #include <string>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,7 +34,8 @@ struct world {
         n.metadata.name = "node-1";
         n.spec.unschedulable = true;
         n.status.capacity = {{"cpu", q("4")}, {"memory", q("8Gi")}, {"pods", q("110")}};
-        n.status.allocatable = {{"cpu", q("3500m")}, {"memory", q("1Gi")}, {"nvidia.com/gpu", q("2")}};
+        n.status.allocatable = {{"cpu", q("3500m")}, {"memory", q("1Gi")}, {"nvidia.com/gpu", q("2")},
+            {"a.b/gpu", q("3")}, {"a-b/gpu", q("4")}};
         n.status.conditions.push_back({.type = "Ready", .status = model::condition_status::true_});
         p.create(n);
         model::deployment d;
@@ -112,11 +115,35 @@ struct world {
             view.apply(change, time_point{});
     }
 
+    void whole();
+
     [[nodiscard]] bool has(std::string const& line) const
     {
         return ('\n' + out.text()).find('\n' + line + '\n') != std::string::npos;
     }
 };
+
+/// What one container used; a pod that was removed by force ends beside the next one of its name.
+cluster::usage_meter used()
+{
+    cluster::usage_meter usage;
+    cluster::container_reading one{.id = "1",
+        .name = "app",
+        .pod_uid = "uid-1",
+        .pod_name = "web-1",
+        .namespace_ = "default",
+        .node = "node-1",
+        .started_at = time_point(1s),
+        .read_at = time_point(3s),
+        .cpu_nanos = 1'500'000'000,
+        .memory_bytes = 4096};
+    auto next = one;
+    next.id = "2";
+    next.pod_uid = "uid-2";
+    next.cpu_nanos = 250'000'000;
+    usage.absorb({one, next});
+    return usage;
+}
 
 net::router_status routed()
 {
@@ -132,8 +159,21 @@ net::router_status routed()
     v.count(net::request_counters::client_gone, 3s);
     v.conversions = 1;
     v.matched.count(200, 1ms);
-    s.endpoints.push_back({.id = "uid-1", .version = "c1", .in_flight = 5});
+    s.endpoints.push_back({.id = "uid-1", .version = "c1", .in_flight = 3});
+    s.endpoints.push_back({.id = "uid-0", .version = "c1", .in_flight = 1, .ejected = true});
+    s.endpoints.push_back({.id = "uid-1", .version = "c1", .in_flight = 2});  // its port has changed
     return all;
+}
+
+void world::whole()
+{
+    cluster::expose_objects(out, view);
+    cluster::expose_traffic(out, routed());
+    cluster::expose_usage(out, used());
+    cluster::expose_plane(out, {}, std::vector<reconcile::controller_figures>(1));
+    cluster::expose_scheduling(out, {});
+    cluster::expose_process(out);
+    cluster::expose_left_out(out);
 }
 
 }  // namespace
@@ -153,6 +193,8 @@ TEST_CASE("metrics: objects, under the names that kube-state-metrics gives them"
              "kube_node_status_allocatable{node=\"node-1\",resource=\"cpu\",unit=\"core\"} 3.5",
              "kube_node_status_allocatable{node=\"node-1\",resource=\"memory\",unit=\"byte\"} 1073741824",
              "kube_node_status_allocatable{node=\"node-1\",resource=\"nvidia_com_gpu\",unit=\"integer\"} 2",
+             "kube_node_status_allocatable{node=\"node-1\",resource=\"a_b_gpu\",unit=\"integer\"} 4",
+             "kube_node_status_allocatable{node=\"node-1\",resource=\"a.b/gpu\",unit=\"integer\"} 3",
              "kube_deployment_spec_replicas{namespace=\"default\",deployment=\"web\"} 3",
              "kube_deployment_status_replicas_available{namespace=\"default\",deployment=\"web\"} 2",
              "kube_poddisruptionbudget_status_pod_disruptions_allowed{namespace=\"default\","
@@ -230,6 +272,8 @@ TEST_CASE("metrics: traffic by service port and version")
              "podium_proxy_request_duration_seconds_count" + version + "} 5",
              "podium_proxy_conversions_total" + version + "} 1",
              "podium_proxy_in_flight" + version + ",endpoint=\"uid-1\"} 5",
+             "podium_proxy_endpoint_ejected" + version + ",endpoint=\"uid-0\"} 1",
+             "podium_proxy_endpoint_ejected" + version + ",endpoint=\"uid-1\"} 0",
              "podium_proxy_refused_total{namespace=\"default\",service=\"web\",port=\"http\"} 2",
              "podium_proxy_refused_total{namespace=\"\",service=\"no route\",port=\"\"} 1",
          }) {
@@ -281,18 +325,7 @@ TEST_CASE("metrics: the control plane's own work, its process, and what containe
     c.queue.queue_duration.observe(0.5);
     cluster::expose_plane(w.out, {.reconciles = 12, .conflicts = 1}, controllers);
     cluster::expose_process(w.out);
-    cluster::usage_meter usage;
-    usage.absorb({{.id = "1",
-        .name = "app",
-        .pod_uid = "uid-1",
-        .pod_name = "web-1",
-        .namespace_ = "default",
-        .node = "node-1",
-        .started_at = time_point(1s),
-        .read_at = time_point(3s),
-        .cpu_nanos = 1'500'000'000,
-        .memory_bytes = 4096}});
-    cluster::expose_usage(w.out, usage);
+    cluster::expose_usage(w.out, used());
     CHECK_FALSE(w.out.wrong());
     for (auto const* const line : {
              "workqueue_depth{name=\"deployment-controller\"} 2",
@@ -311,14 +344,36 @@ TEST_CASE("metrics: the control plane's own work, its process, and what containe
              "podium_plane_reconciles_total 12",
              "podium_plane_conflicts_total 1",
              "container_cpu_usage_seconds_total{namespace=\"default\",pod=\"web-1\",container=\"app\","
-             "node=\"node-1\"} 1.5",
+             "node=\"node-1\"} 1.75",
              "container_memory_working_set_bytes{namespace=\"default\",pod=\"web-1\",container=\"app\","
-             "node=\"node-1\"} 4096",
+             "node=\"node-1\"} 8192",
          }) {
         CAPTURE(line);
         CHECK(w.has(line));
     }
     CHECK(w.out.text().find("\nprocess_resident_memory_bytes ") != std::string::npos);
+}
+
+TEST_CASE("metrics: each series stands once in the whole page, which says how many were left out")
+{
+    world w;
+    w.whole();
+    CHECK_FALSE(w.out.wrong());
+    std::set<std::string> seen;
+    std::istringstream lines(w.out.text());
+    for (std::string line; std::getline(lines, line);)
+        if (!line.starts_with('#')) {
+            CAPTURE(line);
+            CHECK(seen.insert(line.substr(0, line.rfind(' '))).second);
+        }
+    CHECK(seen.size() > 150);
+    CHECK(w.has("podium_metrics_left_out 0"));
+
+    observe::exposition out;
+    out.gauge("no name", "", {}, 1);
+    out.gauge("fine", "", {{"no label", "a"}}, 1);
+    cluster::expose_left_out(out);
+    CHECK(out.text().find("\npodium_metrics_left_out 2\n") != std::string::npos);
 }
 
 TEST_CASE("metrics: Prometheus reads the whole page")
@@ -329,11 +384,7 @@ TEST_CASE("metrics: Prometheus reads the whole page")
         return;
     }
     world w;
-    cluster::expose_objects(w.out, w.view);
-    cluster::expose_traffic(w.out, routed());
-    cluster::expose_plane(w.out, {}, std::vector<reconcile::controller_figures>(1));
-    cluster::expose_scheduling(w.out, {});
-    cluster::expose_process(w.out);
+    w.whole();
     char name[] = "/tmp/podium-metrics-XXXXXX";
     int const fd = ::mkstemp(name);
     REQUIRE(fd >= 0);

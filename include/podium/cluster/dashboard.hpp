@@ -358,7 +358,7 @@ asio::awaitable<net::http_answer> basic_dashboard<Local>::serve(net::http_reques
     if (path == "/metrics") {
         observe::exposition figures;
         expose(figures, std::as_const(cluster_));
-        co_return guarded(net::answer(200, figures.text(), "text/plain; version=0.0.4; charset=utf-8"));
+        co_return guarded(net::answer(200, figures.text(), observe::exposition::content_type));
     }
     if (path == "/decisions")
         co_return guarded(

@@ -92,6 +92,7 @@ public:
     void resources(std::string_view name, std::string_view help, model::resource_list const& list,
         std::initializer_list<observe::label> more = {})
     {
+        std::set<std::string> taken;
         for (auto const& [resource, amount] : list) {
             bool const cores = resource == "cpu";
             bool const bytes = resource == "memory" || resource == "storage" ||
@@ -99,6 +100,8 @@ public:
             std::string spelled = resource;
             for (auto& c : spelled)
                 c = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ? c : '_';
+            if (!taken.insert(spelled).second)  // a.b/gpu beside a-b/gpu: no series may come twice
+                spelled = resource;
             labels_.insert(labels_.end(), more);
             gauge(name, help,
                 cores ? static_cast<double>(amount.milli_value()) / 1000
@@ -574,11 +577,23 @@ inline void expose_traffic(observe::exposition& out, net::router_status const& s
             who.counter("podium_proxy_converted_visitors_total", "Of these, the ones that converted",
                 c.converted_visitors);
         }
+        struct load {
+            std::uint64_t in_flight = 0;
+            bool ejected = false;
+        };
+        // A pod whose port has just changed is there twice while requests to the old one are under way.
+        std::map<std::pair<std::string_view, std::string_view>, load> endpoints;
         for (auto const& e : s.endpoints) {
-            detail::about who(out, {namespace_, service, port, {"version", e.version}, {"endpoint", e.id}});
-            who.gauge("podium_proxy_in_flight", "Requests under way", e.in_flight);
-            who.gauge(
-                "podium_proxy_endpoint_ejected", "Whether an endpoint is left out as an outlier", e.ejected);
+            auto& sum = endpoints[{e.version, e.id}];
+            sum.in_flight += e.in_flight;
+            sum.ejected = sum.ejected || e.ejected;
+        }
+        for (auto const& [which, sum] : endpoints) {
+            detail::about who(
+                out, {namespace_, service, port, {"version", which.first}, {"endpoint", which.second}});
+            who.gauge("podium_proxy_in_flight", "Requests under way", sum.in_flight);
+            who.gauge("podium_proxy_endpoint_ejected", "Whether an endpoint is left out as an outlier",
+                sum.ejected);
         }
     }
 }
@@ -587,15 +602,21 @@ inline void expose_traffic(observe::exposition& out, net::router_status const& s
 /// resource metrics.
 inline void expose_usage(observe::exposition& out, usage_meter const& usage)
 {
+    // A pod that was removed by force still ends while the next one of its name runs already.
+    std::map<std::array<std::string_view, 4>, std::pair<std::uint64_t, std::uint64_t>> containers;
     for (auto const& [uid, p] : usage.pods())
         for (auto const& c : p.containers) {
-            detail::about container(
-                out, {{"namespace", p.namespace_}, {"pod", p.name}, {"container", c.name}, {"node", p.node}});
-            container.counter("container_cpu_usage_seconds_total", "Processor time that a container has used",
-                static_cast<double>(c.cpu_nanos) / 1e9);
-            container.gauge(
-                "container_memory_working_set_bytes", "Memory that a container holds", c.memory_bytes);
+            auto& sum = containers[{p.namespace_, p.name, c.name, p.node}];
+            sum.first += c.cpu_nanos;
+            sum.second += c.memory_bytes;
         }
+    for (auto const& [which, sum] : containers) {
+        detail::about container(
+            out, {{"namespace", which[0]}, {"pod", which[1]}, {"container", which[2]}, {"node", which[3]}});
+        container.counter("container_cpu_usage_seconds_total", "Processor time that a container has used",
+            static_cast<double>(sum.first) / 1e9);
+        container.gauge("container_memory_working_set_bytes", "Memory that a container holds", sum.second);
+    }
 }
 
 /// What the control plane has done, and what waits for it; by controller what each did.
@@ -668,6 +689,13 @@ inline void expose_process(observe::exposition& out)
     }
 }
 
+/// How much of this page so far had to be left out, since it is no proper series: 0, or there is a mistake.
+inline void expose_left_out(observe::exposition& out)
+{
+    out.gauge("podium_metrics_left_out", "Series that this page lacks: their names or labels are none", {},
+        out.wrong() ? 1 + out.wrong()->further.size() : 0);
+}
+
 /// All of a `cluster::local`, or of whatever has a view, traffic and a plane. On its strand.
 template<class Cluster>
 void expose(observe::exposition& out, Cluster const& c)
@@ -679,6 +707,7 @@ void expose(observe::exposition& out, Cluster const& c)
     expose_plane(out, c.plane().stats(), c.plane().figures());
     expose_scheduling(out, c.scheduling());
     expose_process(out);
+    expose_left_out(out);
 }
 
 }  // namespace podium::v0::cluster
