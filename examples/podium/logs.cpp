@@ -12,13 +12,16 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <list>
+#include <map>
 #include <memory>
 #include <set>
 #include <unistd.h>
+#include <utility>
 
 namespace asio = boost::asio;
 namespace api = podium::api;
@@ -42,7 +45,7 @@ Shows what containers print; of several pods line by line in the order of time, 
   --since D             only what is younger than that: 5m, 90s, 1h30m
   --since-time T        only what was printed since then: 2026-01-31T09:30:00Z
   --tail N              only the last N lines of each container (all; with a selector 10)
-  --limit-bytes N       at most so much of each container
+  --limit-bytes N       at most so much of each container, with the stamps if they are asked for
   --timestamps          before each line
   -p, --previous        of the container's run before the latest, after a crash say
   -c, --container NAME  of this container (the only one, else the first)
@@ -62,7 +65,9 @@ struct source {
     };
     std::deque<line> waiting{};
     std::size_t bytes = 0;
-    clock_type::time_point empty_since = clock_type::now();
+    clock_type::time_point empty_since{};
+    std::string key{}, after{};  // where it goes by runs: of which container, and what was read of it before
+    bool open = false;           // there is an answer, so silence means something
     bool ended = false;
     std::optional<error> trouble{};
 };
@@ -75,6 +80,7 @@ struct choice {
     bool follow = false, timestamps = false, prefix = false, all_containers = false;
     bool late = false;  // pods that come later, and new runs of their containers, join in
     std::string container{}, target{}, query{};
+    std::size_t limit_bytes = SIZE_MAX;  // where the stamps do not count, which are always asked for
 };
 
 // "app=web,tier in (a,b)" of an object that has pods.
@@ -199,17 +205,33 @@ private:
             names = {wanted};
         }
         for (auto const& c : names) {
+            std::string key;
             if (how_.late) {  // which run it is; none: it joins in when there is one
                 auto const id = run_of(status, c);
-                if (id.empty() || !opened_.emplace(pod["metadata"].value("uid", "") + '/' + c, id).second)
+                key = pod["metadata"].value("uid", "") + '/' + c;
+                if (id.empty() || !opened_.emplace(key, id).second)
+                    continue;
+                auto& runs = runs_[key];
+                runs.more = runs.open;
+                if (runs.more)
                     continue;
             }
-            sources_.push_back({.pod = name,
+            start({.pod = name,
                 .container = c,
                 .query = query + "&container=" + api::percent_encoded(c),
-                .number = count_++});
-            asio::co_spawn(news_.get_executor(), read(sources_.back()), asio::detached);
+                .key = std::move(key)});
         }
+    }
+    void start(source one)
+    {
+        one.number = count_++;
+        if (!one.key.empty()) {
+            auto& runs = runs_[one.key];
+            runs.open = true;
+            one.after = runs.last;
+        }
+        sources_.push_back(std::move(one));
+        asio::co_spawn(news_.get_executor(), read(sources_.back()), asio::detached);
     }
     static std::string run_of(json const& status, std::string const& container)
     {
@@ -235,6 +257,14 @@ private:
         from.ended = true;
         if (!done)
             from.trouble = done.error();
+        if (auto const it = runs_.find(from.key); it != runs_.end()) {
+            it->second.open = false;
+            if (std::exchange(it->second.more, false))
+                start({.pod = from.pod,
+                    .container = from.container,
+                    .query = "&follow=true&container=" + api::percent_encoded(from.container),
+                    .key = from.key});
+        }
         news_.cancel();
     }
     asio::awaitable<podium::result<void>> fetch(source& from)
@@ -247,6 +277,10 @@ private:
         if (!lines)
             co_return lines.error();
         api::response refused{static_cast<int>(lines->status()), {}};
+        from.open = true;
+        from.empty_since = clock_type::now();
+        news_.cancel();
+        auto left = how_.limit_bytes;
         for (;;) {
             auto line = co_await lines->next();
             if (!line)
@@ -261,10 +295,18 @@ private:
                 co_await room_.async_wait(asio::as_tuple(asio::use_awaitable));
             auto const blank = (*line)->find(' ');
             bool const cut = blank == std::string::npos;  // by --limit-bytes, in the stamp
-            from.waiting.push_back({(*line)->substr(0, blank),
-                cut ? std::string() : (*line)->substr(blank + 1), clock_type::now()});
-            from.bytes += (*line)->size() + 64;
+            auto stamp = (*line)->substr(0, blank);
+            if (!from.after.empty() && stamp <= from.after)
+                continue;  // of a run that was read already: it had begun before the last one was asked for
+            if (!from.key.empty())
+                runs_[from.key].last = stamp;
+            auto text = cut ? std::string() : (*line)->substr(blank + 1, left);
+            left -= std::min(left, text.size() + 1);
+            from.bytes += stamp.size() + text.size() + 65;
+            from.waiting.push_back({std::move(stamp), std::move(text), clock_type::now()});
             news_.cancel();
+            if (left == 0)
+                break;
         }
         if (refused.code != 200)
             co_return api::error_of(refused);
@@ -295,7 +337,7 @@ private:
         for (;;) {
             source* next = nullptr;
             auto settled = clock_type::time_point::min();
-            bool all = true;
+            bool all = true, opening = false;
             for (auto& one : sources_) {
                 if (!one.waiting.empty()) {
                     if (!next || one.waiting.front().stamp < next->waiting.front().stamp)
@@ -303,13 +345,14 @@ private:
                 } else if (!one.ended) {
                     all = false;
                     settled = std::max(settled, one.empty_since);
+                    opening = opening || !one.open;
                 }
             }
             if (!next)
                 return clock_type::time_point::max();
             if (!all) {
                 auto const until = std::max(settled, next->waiting.front().came) + patience;
-                if (!how_.follow)
+                if (!how_.follow || opening)
                     return clock_type::time_point::max();
                 if (now < until)
                     return until;
@@ -346,6 +389,13 @@ private:
     std::list<source> sources_{};
     std::size_t count_ = 0;
     std::set<std::pair<std::string, std::string>> opened_{};  // pod and container, and the run's id
+    // A run is named by the pod's status, and its log is that of whichever is the latest when it is asked
+    // for. So one is read after the other, and what came with the one before is left out.
+    struct container_runs {
+        bool open = false, more = false;
+        std::string last{};  // the latest stamp that was read
+    };
+    std::map<std::string, container_runs> runs_{};  // by pod and container
     std::set<std::string> told_{};
     std::optional<error> over_{};
 };
@@ -368,20 +418,23 @@ podium::result<choice> chosen(session const& s)
     if (out.all_containers && !out.container.empty())
         return wrong("--all-containers: a container is named already");
     auto const number = [&](char const* option, long least,
-                            std::string const& parameter) -> podium::result<void> {
+                            std::string const& parameter) -> podium::result<long> {
         if (!a.has(option))
-            return {};
+            return -1;
         auto const text = a.value(option);
         char* end = nullptr;
         auto const n = std::strtol(text.c_str(), &end, 10);
         if (text.empty() || *end != '\0' || n < least)
             return wrong(std::string(option) + ": expected a number, " + std::to_string(least) + " or more");
-        if (n >= 0)
+        if (n >= 0 && !parameter.empty())
             out.query += '&' + parameter + '=' + std::to_string(n);
-        return {};
+        return n;
     };
-    if (auto const fine = number("--limit-bytes", 1, "limitBytes"); !fine)
-        return fine.error();
+    auto const limit = number("--limit-bytes", 1, out.timestamps ? "limitBytes" : "");
+    if (!limit)
+        return limit.error();
+    if (*limit > 0 && !out.timestamps)
+        out.limit_bytes = static_cast<std::size_t>(*limit);
     if (auto const fine = number("--tail", -1, "tailLines"); !fine)
         return fine.error();
     if (selected && !a.has("--tail"))
