@@ -19,7 +19,9 @@
 #include <csignal>
 #include <cstdint>
 #include <iostream>
+#include <map>
 #include <memory>
+#include <utility>
 
 namespace asio = boost::asio;
 namespace api = podium::api;
@@ -201,11 +203,14 @@ public:
             co_return failed(done.error());
         while (!pods_.empty()) {
             for (auto& p : pods_)
-                if (!p.asked && !interrupted_)
+                if (!p.leaves && !interrupted_)
                     if (auto const done = co_await evict(p); !done)
                         co_return left_with(done.error());
-            if (auto const done = co_await forget_gone(); !done)
+            if (auto const done = co_await look_after(); !done)
                 co_return left_with(done.error());
+            if (pods_.empty())  // but for those that were given to the node before it was cordoned
+                if (auto const done = co_await find_more(); !done)
+                    co_return left_with(done.error());
             if (pods_.empty())
                 break;
             if (interrupted_)
@@ -228,7 +233,8 @@ private:
 
     struct leaving {
         podium::reconcile::handle<model::pod> pod;
-        bool asked = false;
+        bool leaves = false;
+        bool told = false;
         std::string said{};  // why it waits
     };
 
@@ -254,6 +260,26 @@ private:
         co_return all;
     }
 
+    // Who has come since.
+    asio::awaitable<podium::result<void>> find_more()
+    {
+        view v;
+        if (auto const done = co_await look(session_, v); !done)
+            co_return done.error();
+        bool wrong = false;
+        for (auto& step : podium::controllers::plan_drain(v, nodes_, how_.how)) {
+            if (step.part == drain_part::stays)
+                continue;
+            bool const needs = step.part == drain_part::needs;
+            wrong = wrong || needs;
+            pods_.push_back({.pod = std::move(step.pod), .said = needs ? step.why : std::string()});
+            ++all_;
+        }
+        if (wrong)
+            co_return error{errc::invalid, "pods came meanwhile that do not go", {}, {}};
+        co_return podium::result<void>{};
+    }
+
     asio::awaitable<podium::result<void>> evict(leaving& p)
     {
         auto const& meta = p.pod->metadata;
@@ -265,15 +291,14 @@ private:
         auto const path = api::path_of("v1", "pods", meta.namespace_, api::percent_encoded(meta.name));
         auto const done = co_await session_.ask(request(path + "/eviction", api::method::post, body.dump()));
         if (done) {
-            p.asked = true;
-            std::cout << "evicting pod " << name_of(*p.pod) << std::endl;
+            if (!std::exchange(p.told, true))
+                std::cout << "evicting pod " << name_of(*p.pod) << std::endl;
             co_return podium::result<void>{};
         }
+        // Gone, or another of its name, or changed by others all the while: the next look tells.
         auto const& e = done.error();
-        if (e.code == errc::not_found || e.code == errc::conflict) {  // gone, or another of its name
-            p.asked = true;
+        if (e.code == errc::not_found || e.code == errc::conflict)
             co_return podium::result<void>{};
-        }
         if (e.code != errc::exhausted)
             co_return error{e.code, "pod " + name_of(*p.pod) + ": " + e.text(), {}, {}};
         auto const why = e.further.empty() ? e.message : e.further.front().message;
@@ -282,21 +307,25 @@ private:
         co_return podium::result<void>{};
     }
 
-    // Takes those from the list that are on the nodes no more.
-    asio::awaitable<podium::result<void>> forget_gone()
+    // Takes those from the list that are on the nodes no more. Of the others only those count as leaving that
+    // are seen to, whatever was answered to whom.
+    asio::awaitable<podium::result<void>> look_after()
     {
-        std::vector<std::string> there;
+        std::map<std::string, bool> there;  // by uid: whether it leaves
         for (auto const& n : nodes_) {
             auto const list = co_await session_.ask(request(api::path_of("v1", "pods", {}) +
                 "?fieldSelector=spec.nodeName%3D" + api::percent_encoded(n)));
             if (!list)
                 co_return list.error();
             for (auto const& item : (*list)["items"])
-                there.push_back(item["metadata"].value("uid", ""));
+                there[item["metadata"].value("uid", "")] = item["metadata"].contains("deletionTimestamp") ||
+                    item.value("status", json::object()).contains("drain");
         }
-        std::erase_if(pods_, [&](leaving const& p) {
-            if (std::ranges::find(there, p.pod->metadata.uid) != there.end())
+        std::erase_if(pods_, [&](leaving& p) {
+            if (auto const it = there.find(p.pod->metadata.uid); it != there.end()) {
+                p.leaves = it->second;
                 return false;
+            }
             std::cout << "pod " << name_of(*p.pod) << " evicted (" << ++gone_ << " of " << all_ << ')'
                       << std::endl;
             return true;
@@ -317,7 +346,7 @@ private:
         for (auto const& p : pods_)
             e.further.push_back({e.code,
                 "  pod " + name_of(*p.pod) +
-                    (p.asked                 ? ", on its way out"
+                    (p.leaves                ? ", on its way out"
                             : p.said.empty() ? ""
                                              : ": " + p.said),
                 {}, {}});
