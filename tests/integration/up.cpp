@@ -3,6 +3,13 @@
 #include <podium/net/api_server.hpp>
 
 #include <algorithm>
+#include <atomic>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <chrono>
 #include <climits>
@@ -15,7 +22,9 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <sys/stat.h>
@@ -131,12 +140,13 @@ struct world {
         std::ofstream(folder + "/new", std::ios::binary) << text;
         REQUIRE(std::rename((folder + "/new").c_str(), (folder + "/m/" + name).c_str()) == 0);
     }
-    void start()
+    void start(std::vector<std::string> const& more = {})
     {
         (void)::unlink((folder + "/log").c_str());
-        up = spawn({"up", "-f", folder + "/m", "--images", examples() + "/images", "--nodes", "2", "--socket",
-                       socket(), "--data", folder + "/data"},
-            folder + "/log");
+        std::vector<std::string> args{"up", "-f", folder + "/m", "--images", examples() + "/images",
+            "--nodes", "2", "--socket", socket(), "--data", folder + "/data"};
+        args.insert(args.end(), more.begin(), more.end());
+        up = spawn(std::move(args), folder + "/log");
         REQUIRE(until([&] { return has(log(), "podium is up"); }));
     }
     [[nodiscard]] bool says(std::string const& part) const
@@ -155,6 +165,45 @@ struct world {
         return nlohmann::json::parse(podium(std::move(args)).text, nullptr, false);
     }
 };
+
+/// A podium whose answers a test decides, at the socket of a world.
+class pretended {
+public:
+    pretended(world const& w, podium::net::api_handler answer) : server_(io.get_executor(), std::move(answer))
+    {
+        REQUIRE(server_.listen(podium::net::address::unix_socket(w.socket())));
+        thread_ = std::thread([this] { io.run(); });
+    }
+    ~pretended()
+    {
+        io.stop();
+        thread_.join();
+    }
+    pretended(pretended const&) = delete;
+    pretended& operator=(pretended const&) = delete;
+
+    boost::asio::io_context io{1};
+
+private:
+    podium::net::api_server server_;
+    std::thread thread_{};
+};
+
+podium::api::response list_of(std::vector<nlohmann::json> const& items)
+{
+    return {200, nlohmann::json{{"metadata", {{"resourceVersion", "1"}}}, {"items", items}}.dump()};
+}
+
+/// A pod whose container has begun to run for the `run`th time.
+nlohmann::json running_pod(std::string const& name, std::string const& run = "1")
+{
+    nlohmann::json const status{
+        {"name", "main"}, {"containerID", run}, {"state", {{"running", nlohmann::json::object()}}}};
+    return {{"apiVersion", "v1"}, {"kind", "Pod"},
+        {"metadata", {{"name", name}, {"namespace", "default"}, {"uid", "uid-" + name}}},
+        {"spec", {{"nodeName", "node-1"}, {"containers", {{{"name", "main"}, {"image", "a"}}}}}},
+        {"status", {{"phase", "Running"}, {"containerStatuses", {status}}}}};
+}
 
 std::string deployment(std::string const& name, int replicas, std::string const& more = {})
 {
@@ -302,6 +351,8 @@ TEST_CASE("logs: several pods are merged in the order of time, and those that co
         REQUIRE(until([&] { return has(w.podium({"logs", name}).text, name + ' ' + i + '\n'); }));
     };
     say("a", "1");
+    auto const first = w.podium({"logs", "a", "--timestamps"}).text;
+    CHECK(first.size() == 31 + 4);
     say("b", "1");
     say("b", "2");
     say("a", "2");
@@ -310,7 +361,13 @@ TEST_CASE("logs: several pods are merged in the order of time, and those that co
     CHECK(w.podium({"logs", "-l", "app=talk", "--tail=1", "--since", "1h"}).text ==
         "[pod/b/main] b 2\n[pod/a/main] a 2\n");
     CHECK(w.podium({"logs", "pod/a", "main", "--tail", "1"}).text == "a 2\n");
-    CHECK(w.podium({"logs", "a", "--limit-bytes", "31", "--timestamps"}).text.size() <= 34);
+    CHECK(w.podium({"logs", "a", "--limit-bytes", "33", "--timestamps"}).text == first.substr(0, 33) + '\n');
+    CHECK(w.podium({"logs", "a", "--limit-bytes", "5"}).text == "a 1\na\n");  // the stamps do not count
+    // Since a moment: what was printed in it or later.
+    auto const last = w.podium({"logs", "a", "--timestamps", "--tail", "1"}).text;
+    CHECK(has(last, " a 2\n"));
+    CHECK(w.podium({"logs", "a", "--since-time", last.substr(0, last.find(' '))}).text == "a 2\n");
+    CHECK(w.podium({"logs", "a", "--since-time", first.substr(0, first.find(' '))}).text == "a 1\na 2\n");
 
     auto const out = w.folder + "/followed";
     auto const follows = w.spawn({"logs", "-f", "-l", "app=talk", "--socket", w.socket()}, out);
@@ -327,9 +384,209 @@ TEST_CASE("logs: several pods are merged in the order of time, and those that co
     CHECK(none.text == "error: pods \"none\" not found\n");
     CHECK(has(
         w.podium({"logs", "a", "-p"}).text, "previous terminated container \"main\" in pod \"a\" not found"));
+    w.write("d.yaml",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: d}\nspec:\n  terminationGracePeriodSeconds: 1\n"
+        "  containers:\n  - name: main\n    image: shop/web:1.0\n    command: [/bin/sh, -c, '[ -e " +
+            w.folder + "/once ] || { echo > " + w.folder +
+            "/once; echo first; exit 1; }; echo second; exec sleep 1000']\n");
+    CHECK(until([&] { return w.podium({"logs", "d"}).text == "second\n"; }));
+    CHECK(w.podium({"logs", "d", "-p"}).text == "first\n");
+    CHECK(until([&] { return w.podium({"logs", "a", "--since", "1s"}).text.empty(); }));
     CHECK(has(w.podium({"logs", "a", "-c", "x"}).text, "container x is not valid for pod a"));
     CHECK(w.podium({"logs"}).code == 2);
     CHECK(w.podium({"logs", "a", "--since", "soon"}).code == 2);
+    CHECK(w.stop(SIGTERM) == 0);
+}
+
+TEST_CASE("logs: a log that is slow to open keeps its place in the order of time")
+{
+    world w;
+    auto const list = list_of({running_pod("a"), running_pod("b")});
+    pretended const up(w, [&](podium::api::request r) -> boost::asio::awaitable<podium::net::api_answer> {
+        auto const executor = co_await boost::asio::this_coro::executor;
+        auto const feed = std::make_shared<podium::net::api_feed>(executor);
+        if (has(r.target, "/pods/a/log")) {  // longer than what is live is waited for
+            boost::asio::steady_timer timer(executor, 500ms);
+            co_await timer.async_wait(boost::asio::use_awaitable);
+            feed->push("2026-01-01T00:00:01.000000000Z a 1\n");
+        } else if (has(r.target, "/pods/b/log")) {
+            feed->push("2026-01-01T00:00:02.000000000Z b 1\n");
+        } else if (!has(r.target, "watch=1")) {
+            co_return list;
+        }
+        co_return feed;
+    });
+    auto const out = w.folder + "/followed";
+    auto const follows = w.spawn({"logs", "-f", "-l", "app=web", "--socket", w.socket()}, out);
+    CHECK(until([&] { return has(read(out), "a 1") && has(read(out), "b 1"); }));
+    CHECK(read(out) == "[pod/a/main] a 1\n[pod/b/main] b 1\n");
+    REQUIRE(::kill(follows, SIGTERM) == 0);
+    (void)world::code(follows);
+}
+
+TEST_CASE("logs: a container that is started again while its log is asked for is shown once")
+{
+    world w;
+    auto const list = list_of({running_pod("a")});
+    auto const event = nlohmann::json{{"type", "MODIFIED"}, {"object", running_pod("a", "2")}}.dump() + '\n';
+    std::weak_ptr<podium::net::api_feed> watch;
+    bool again = false;
+    // The pod is seen to run anew before the log of that run ends.
+    auto const news = [&](std::shared_ptr<podium::net::api_feed> log) -> boost::asio::awaitable<void> {
+        boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
+        while (watch.expired()) {
+            timer.expires_after(5ms);
+            co_await timer.async_wait(boost::asio::use_awaitable);
+        }
+        watch.lock()->push(event);
+        timer.expires_after(300ms);
+        co_await timer.async_wait(boost::asio::use_awaitable);
+        log->end();
+    };
+    pretended const up(w, [&](podium::api::request r) -> boost::asio::awaitable<podium::net::api_answer> {
+        auto const executor = co_await boost::asio::this_coro::executor;
+        auto const feed = std::make_shared<podium::net::api_feed>(executor);
+        if (has(r.target, "/pods/a/log")) {  // of the second run already, which the list did not show
+            feed->push("2026-01-01T00:00:01.000000000Z a 1\n2026-01-01T00:00:01.000000000Z a 2\n");
+            if (std::exchange(again, true))
+                feed->push("2026-01-01T00:00:02.000000000Z a 3\n");
+            else
+                boost::asio::co_spawn(executor, news(feed), boost::asio::detached);
+        } else if (has(r.target, "watch=1")) {
+            watch = feed;
+        } else {
+            co_return list;
+        }
+        co_return feed;
+    });
+    auto const out = w.folder + "/followed";
+    auto const follows = w.spawn({"logs", "-f", "-l", "app=web", "--socket", w.socket()}, out);
+    CHECK(until([&] { return has(read(out), "a 3"); }));
+    CHECK(read(out) == "[pod/a/main] a 1\n[pod/a/main] a 2\n[pod/a/main] a 3\n");
+    REQUIRE(::kill(follows, SIGTERM) == 0);
+    (void)world::code(follows);
+}
+
+TEST_CASE("drain: who was not evicted is asked for again, and who comes meanwhile goes, too")
+{
+    world w;
+    namespace api = podium::api;
+    std::string there = "one";
+    std::atomic<int> asked = 0;
+    auto const answer = [&](api::request const& r) -> api::response {
+        if (has(r.target, "/eviction")) {
+            if (++asked == 1)
+                return api::failure({podium::errc::conflict, "others changed it all the while", {}, {}});
+            there = there == "one" ? "two" : "";  // the second was bound in the meantime
+            return {201, R"({"kind":"Status","status":"Success"})"};
+        }
+        if (has(r.target, "/nodes/node-1"))
+            return {200, R"({"apiVersion":"v1","kind":"Node","metadata":{"name":"node-1"}})"};
+        if (!has(r.target, "/pods") || there.empty())
+            return list_of({});
+        auto pod = running_pod(there);
+        nlohmann::json const owner{{"apiVersion", "apps/v1"}, {"kind", "ReplicaSet"}, {"name", "web"},
+            {"uid", "1"}, {"controller", true}};
+        pod["metadata"]["ownerReferences"] = nlohmann::json::array({owner});
+        return list_of({pod});
+    };
+    pretended const up(
+        w, [&](api::request r) -> boost::asio::awaitable<podium::net::api_answer> { co_return answer(r); });
+    auto const done = w.podium({"drain", "node-1", "--timeout", "90s"});
+    CHECK(done.code == 0);
+    CHECK(done.text ==
+        "node/node-1 cordoned\nevicting pod default/one\npod default/one evicted (1 of 1)\n"
+        "evicting pod default/two\npod default/two evicted (2 of 2)\nnode/node-1 drained\n");
+    CHECK(asked == 3);
+}
+
+TEST_CASE("top, get, plan: what is used, what an autoscaler knows, and whether a release has room")
+{
+    world w;
+    auto const web = deployment(
+        "web", 2, "        resources: {requests: {cpu: 250m}}\n        ports: [{containerPort: 8080}]\n");
+    w.write("a.yaml", web);
+    w.write("b.yaml", read(examples() + "/scaling/web.yaml"));
+    w.start({"--autoscale-period", "1"});
+    REQUIRE(w.says("deployment/web: 2/2 ready"));
+
+    // NAME CPU(cores) MEMORY(bytes), a line for each pod; a container that runs has memory.
+    auto const words_of = [](std::string const& text) {
+        std::vector<std::vector<std::string>> out;
+        std::istringstream lines(text);
+        for (std::string line; std::getline(lines, line);) {
+            std::istringstream words(line);
+            out.push_back({std::istream_iterator<std::string>(words), {}});
+        }
+        return out;
+    };
+    using rows = std::vector<std::vector<std::string>>;
+    rows pods;
+    REQUIRE(until([&] {
+        pods = words_of(w.podium({"top", "pods"}).text);
+        return pods.size() == 3;
+    }));
+    CHECK(pods[0] == rows::value_type{"NAME", "CPU(cores)", "MEMORY(bytes)"});
+    auto const amount = [](std::string const& text, std::string const& unit) {
+        REQUIRE_MESSAGE(text.ends_with(unit), text);
+        return std::stol(text);
+    };
+    for (std::size_t i = 1; i < pods.size(); ++i) {
+        REQUIRE(pods[i].size() == 3);
+        CHECK(pods[i][0].starts_with("web-"));
+        CHECK(amount(pods[i][1], "m") >= 0);
+        CHECK(amount(pods[i][2], "Mi") > 0);
+    }
+    auto const everywhere = words_of(w.podium({"top", "pods", "-A"}).text);
+    REQUIRE(everywhere.size() == 3);
+    CHECK(everywhere[1][0] == "default");
+    CHECK(w.podium({"top", "pods", "-n", "nowhere"}).text == "nothing was measured yet\n");
+    auto const nodes = words_of(w.podium({"top", "nodes"}).text);
+    REQUIRE(nodes.size() >= 2);
+    CHECK(nodes[0] == rows::value_type{"NAME", "CPU(cores)", "CPU%", "MEMORY(bytes)", "MEMORY%"});
+    for (std::size_t i = 1; i < nodes.size(); ++i) {
+        REQUIRE(nodes[i].size() == 5);
+        CHECK(nodes[i][0].starts_with("node-"));
+        CHECK(amount(nodes[i][2], "%") >= 0);
+        CHECK(amount(nodes[i][3], "Mi") > 0);
+        CHECK(amount(nodes[i][4], "%") >= 0);
+    }
+    CHECK(w.podium({"top", "services"}).code == 2);
+
+    rows hpa;
+    REQUIRE(until([&] {
+        auto const got = w.podium({"get", "hpa"});
+        CHECK(got.code == 0);
+        hpa = words_of(got.text);
+        return hpa.size() == 2 && !has(got.text, "<unknown>") && hpa[1].size() >= 7 &&
+            hpa[1].end()[-2] == "2";
+    }));
+    CHECK(
+        hpa[0] == rows::value_type{"NAME", "REFERENCE", "TARGETS", "MINPODS", "MAXPODS", "REPLICAS", "AGE"});
+    CHECK(hpa[1][0] == "web");
+    CHECK(hpa[1][1] == "Deployment/web");
+    CHECK(hpa[1].end()[-4] == "2");
+    CHECK(hpa[1].end()[-3] == "5");
+    CHECK(std::ranges::any_of(hpa[1], [](auto const& word) { return word.ends_with("%/60%"); }));
+
+    std::ofstream(w.folder + "/release.yaml") << R"(apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {name: shop}
+spec:
+  replicas: 4
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec: {containers: [{name: main, image: "shop/web:1.0", resources: {requests: {cpu: 900}}}]}
+  strategy: {canary: {maxSurge: 1, maxUnavailable: 0, steps: [{setWeight: 25}, {pause: {duration: 60}}]}}
+)";
+    auto const plan = w.podium({"plan", "-f", w.folder + "/release.yaml", "--pod-start", "5s"});
+    CHECK(plan.code == 0);
+    CHECK_MESSAGE(plan.text.starts_with("rollout shop: "), plan.text);
+    CHECK_MESSAGE(has(plan.text, "\nat the worst moment 4 pods serve; at most 5 exist\n"), plan.text);
+    CHECK_MESSAGE(has(plan.text, "warning: "), plan.text);  // no node has 900 cores
+    auto const roomy = w.podium({"plan", "-f", w.folder + "/release.yaml", "--nodes", "9", "--cpu", "1000"});
+    CHECK_MESSAGE(!has(roomy.text, "warning: "), roomy.text);
     CHECK(w.stop(SIGTERM) == 0);
 }
 
