@@ -22,7 +22,7 @@ struct shown : world {
     net::address where;
 
     explicit shown(cluster::dashboard_options how = {}, duration autoscale_period = 15s)
-        : world(2, {}, {}, autoscale_period),
+        : world(2, {}, {}, {.period = autoscale_period}),
           page(io.get_executor(), c, how)
     {
         auto const listening = page.listen(net::address::tcp("127.0.0.1", 0));
