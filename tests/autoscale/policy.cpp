@@ -37,6 +37,7 @@ TEST_CASE("autoscale: everything that is wrong with a policy is said at once, by
     p.behavior =
         autoscale::behavior{.scale_up = {.stabilization_window = 2h, .policies = {}, .tolerance = -0.5},
             .scale_down = {.policies = {{.value = 0, .period = 31min}}}};
+    p.season = autoscale::season_policy{.slots = 0, .factor = 0};
     p.tolerance = std::numeric_limits<double>::quiet_NaN();
     p.downscale_stabilization = p.initialization = p.readiness_delay = p.period = -1ns;
     auto const r = autoscale::validate(p);
@@ -46,8 +47,8 @@ TEST_CASE("autoscale: everything that is wrong with a policy is said at once, by
              "metrics[0].target_percent", "metrics[1].container", "metrics[1].aim", "metrics[1].target_milli",
              "behavior.scale_up.stabilization_window", "behavior.scale_up.tolerance",
              "behavior.scale_up.policies", "behavior.scale_down.policies[0].value",
-             "behavior.scale_down.policies[0].period", "tolerance", "downscale_stabilization",
-             "initialization", "readiness_delay", "period"}) {
+             "behavior.scale_down.policies[0].period", "season.slots", "season.factor", "tolerance",
+             "downscale_stabilization", "initialization", "readiness_delay", "period"}) {
         CAPTURE(field);
         CHECK(('\n' + text).find('\n' + field + ": ") != std::string::npos);
     }

@@ -99,6 +99,27 @@ asio::awaitable<raw_client::answer> visit(raw_client& client, std::string cookie
     co_return co_await client.call(std::move(text));
 }
 
+/// A pod that answers its requests when the gate opens.
+struct held_pod {
+    explicit held_pod(asio::io_context& io)
+        : gate(io, std::chrono::steady_clock::time_point::max()),
+          pod(io, [this](tcp::socket& s, int) -> asio::awaitable<void> {
+              if (!co_await scripted::header(s))
+                  co_return;
+              held = true;
+              co_await gate.async_wait(net::as_result);
+              (void)co_await net::wire::write(s, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+          })
+    {
+    }
+    held_pod(held_pod const&) = delete;
+    held_pod& operator=(held_pod const&) = delete;
+
+    asio::steady_timer gate;
+    bool held = false;
+    scripted pod;
+};
+
 }  // namespace
 
 TEST_CASE(
@@ -578,22 +599,14 @@ TEST_CASE("net: of versions that are gone the last are remembered, the sum of al
           "still used")
 {
     fixture f("a=v");
-    asio::steady_timer gate(f.io, std::chrono::steady_clock::time_point::max());
-    bool held = false;
-    scripted slow(f.io, [&](tcp::socket& s, int) -> asio::awaitable<void> {
-        if (!co_await scripted::header(s))
-            co_return;
-        held = true;
-        co_await gate.async_wait(net::as_result);
-        (void)co_await net::wire::write(s, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    });
+    held_pod slow(f.io);
     run(f.io, [&]() -> asio::awaitable<void> {
         auto client = f.client(), waits = f.client();
         f.set.endpoints.clear();
-        f.list("slow", "busy", slow.port());
+        f.list("slow", "busy", slow.pod.port());
         f.apply({});
         co_await waits.send(get());
-        CHECK(co_await soon([&] { return held; }));
+        CHECK(co_await soon([&] { return slow.held; }));
         std::uint64_t sent = 0, before = 0;
         for (int i = 100; i < 150; ++i) {
             f.set.endpoints.clear();
@@ -616,7 +629,7 @@ TEST_CASE("net: of versions that are gone the last are remembered, the sum of al
         CHECK(s.forgotten.requests == 32);
         CHECK(s.forgotten.latency.count == 32);
         CHECK(s.versions.at("busy").requests == 0);
-        gate.cancel();
+        slow.gate.cancel();
         CHECK((co_await waits.receive()).status == 200);
         CHECK(f.status().versions.at("busy").requests == 1);
 
@@ -634,27 +647,19 @@ TEST_CASE("net: of versions that are gone the last are remembered, the sum of al
 TEST_CASE("net: a pod that becomes another version keeps what it was counted as while requests are under way")
 {
     fixture f("a=v");
-    asio::steady_timer gate(f.io, std::chrono::steady_clock::time_point::max());
-    bool held = false;
-    scripted slow(f.io, [&](tcp::socket& s, int) -> asio::awaitable<void> {
-        if (!co_await scripted::header(s))
-            co_return;
-        held = true;
-        co_await gate.async_wait(net::as_result);
-        (void)co_await net::wire::write(s, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-    });
+    held_pod slow(f.io);
     run(f.io, [&]() -> asio::awaitable<void> {
         auto waits = f.client();
         f.set.endpoints.clear();
-        f.list("slow", "first", slow.port());
+        f.list("slow", "first", slow.pod.port());
         f.apply({});
         co_await waits.send(get());
-        CHECK(co_await soon([&] { return held; }));
+        CHECK(co_await soon([&] { return slow.held; }));
         for (int i = 0; i < 40; ++i) {
             f.set.endpoints[0].version = "v" + std::to_string(i);
             f.apply({});
         }
-        gate.cancel();
+        slow.gate.cancel();
         CHECK((co_await waits.receive()).status == 200);
         CHECK(f.status().versions.at("first").requests == 1);
         CHECK(f.status().answered().requests == 1);

@@ -7,8 +7,8 @@
 /// Source: Kubernetes v1.35.4 autoscaling/v2 types.go and apis/autoscaling/v2/defaults.go; the settings
 /// that are the controller's own there (tolerance, the three periods) are fields of the policy here.
 
-#include <podium/autoscale/complaints.hpp>
 #include <podium/autoscale/predict.hpp>
+#include <podium/core/error.hpp>
 #include <podium/core/result.hpp>
 #include <podium/core/time.hpp>
 
@@ -189,41 +189,43 @@ namespace detail {
     return t >= 0 && t <= std::numeric_limits<double>::max();
 }
 
-inline void validate_metric(metric const& m, std::string const& at, complaints& wrong)
+inline void validate_metric(metric const& m, std::string const& at, found_errors& wrong)
 {
     if (m.name.empty())
-        wrong(at + ".name", "must not be empty");
+        wrong.add({errc::invalid, "must not be empty", at + ".name"});
     if ((m.from == source::container_resource) == m.container.empty())
-        wrong(at + ".container", "must be given for a container resource, and only there");
+        wrong.add(
+            {errc::invalid, "must be given for a container resource, and only there", at + ".container"});
     bool const of_resource = m.from == source::resource || m.from == source::container_resource;
     bool const fits = m.aim == target::average_value || (m.aim == target::utilization && of_resource) ||
         (m.aim == target::value && !is_per_pod(m.from));
     if (!fits)
-        wrong(at + ".aim",
+        wrong.add({errc::invalid,
             of_resource                  ? "must be utilization or average_value for a resource"
                 : m.from == source::pods ? "must be average_value for pods"
-                                         : "must be value or average_value for an object or external metric");
+                                         : "must be value or average_value for an object or external metric",
+            at + ".aim"});
     if (m.aim == target::utilization && m.target_percent <= 0)
-        wrong(at + ".target_percent", "must be more than zero");
+        wrong.add({errc::invalid, "must be more than zero", at + ".target_percent"});
     if (m.aim != target::utilization && m.target_milli <= 0)
-        wrong(at + ".target_milli", "must be more than zero");
+        wrong.add({errc::invalid, "must be more than zero", at + ".target_milli"});
 }
 
-inline void validate_rules(scaling_rules const& r, std::string const& at, complaints& wrong)
+inline void validate_rules(scaling_rules const& r, std::string const& at, found_errors& wrong)
 {
     if (auto const w = r.stabilization_window; w && (*w < duration::zero() || *w > std::chrono::hours(1)))
-        wrong(at + ".stabilization_window", "must be from 0 to 1 h");
+        wrong.add({errc::invalid, "must be from 0 to 1 h", at + ".stabilization_window"});
     if (r.tolerance && !is_tolerance(*r.tolerance))
-        wrong(at + ".tolerance", "must be a number that is not negative");
+        wrong.add({errc::invalid, "must be a number that is not negative", at + ".tolerance"});
     if (r.policies.empty())
-        wrong(at + ".policies", "must have at least one policy");
+        wrong.add({errc::invalid, "must have at least one policy", at + ".policies"});
     for (std::size_t i = 0; i < r.policies.size(); ++i) {
         auto const& p = r.policies[i];
         auto const here = at + ".policies[" + std::to_string(i) + ']';
         if (p.value <= 0)
-            wrong(here + ".value", "must be more than zero");
+            wrong.add({errc::invalid, "must be more than zero", here + ".value"});
         if (p.period <= duration::zero() || p.period > std::chrono::minutes(30))
-            wrong(here + ".period", "must be more than zero and at most 30 min");
+            wrong.add({errc::invalid, "must be more than zero and at most 30 min", here + ".period"});
     }
 }
 
@@ -232,40 +234,44 @@ inline void validate_rules(scaling_rules const& r, std::string const& at, compla
 /// All that is wrong with a policy, each error with the field as its path: "metrics[1].target_milli".
 [[nodiscard]] inline result<void> validate(policy const& p)
 {
-    detail::complaints wrong;
+    found_errors wrong;
     if (p.min_replicas < 0)
-        wrong("min_replicas", "must not be negative");
+        wrong.add({errc::invalid, "must not be negative", "min_replicas"});
     if (p.max_replicas < 1)
-        wrong("max_replicas", "must be at least 1");
+        wrong.add({errc::invalid, "must be at least 1", "max_replicas"});
     if (p.max_replicas < p.min_replicas)
-        wrong("max_replicas", "must not be less than min_replicas");
+        wrong.add({errc::invalid, "must not be less than min_replicas", "max_replicas"});
     if (p.metrics.empty())
-        wrong("metrics", "must have at least one metric");
+        wrong.add({errc::invalid, "must have at least one metric", "metrics"});
     bool wakes = false;
     for (std::size_t i = 0; i < p.metrics.size(); ++i) {
         detail::validate_metric(p.metrics[i], "metrics[" + std::to_string(i) + ']', wrong);
         wakes = wakes || !is_per_pod(p.metrics[i].from);
     }
     if (p.min_replicas == 0 && !wakes && !p.metrics.empty())
-        wrong("min_replicas",
-            "must be at least 1 without an object or external metric: nothing would wake it from zero");
+        wrong.add({errc::invalid,
+            "must be at least 1 without an object or external metric: nothing would wake it from zero",
+            "min_replicas"});
     if (p.behavior) {
         detail::validate_rules(p.behavior->scale_up, "behavior.scale_up", wrong);
         detail::validate_rules(p.behavior->scale_down, "behavior.scale_down", wrong);
     }
     if (p.season)
-        detail::validate_season(*p.season, "season.", wrong);
+        if (auto const ok = validate(*p.season); !ok)
+            wrong.add(error(ok.error()).inside("season"));
     if (!detail::is_tolerance(p.tolerance))
-        wrong("tolerance", "must be a number that is not negative");
+        wrong.add({errc::invalid, "must be a number that is not negative", "tolerance"});
     if (p.downscale_stabilization < duration::zero())
-        wrong("downscale_stabilization", "must not be negative");
+        wrong.add({errc::invalid, "must not be negative", "downscale_stabilization"});
     if (p.initialization < duration::zero())
-        wrong("initialization", "must not be negative");
+        wrong.add({errc::invalid, "must not be negative", "initialization"});
     if (p.readiness_delay < duration::zero())
-        wrong("readiness_delay", "must not be negative");
+        wrong.add({errc::invalid, "must not be negative", "readiness_delay"});
     if (p.period <= duration::zero())
-        wrong("period", "must be more than zero");
-    return std::move(wrong).all();
+        wrong.add({errc::invalid, "must be more than zero", "period"});
+    if (wrong.all)
+        return *std::move(wrong.all);
+    return {};
 }
 
 }  // namespace podium::v0::autoscale

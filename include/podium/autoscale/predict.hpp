@@ -10,7 +10,7 @@
 /// alone while there is no history. What is remembered is bounded by the slots. `step` asks for it where the
 /// policy has a season.
 
-#include <podium/autoscale/complaints.hpp>
+#include <podium/core/error.hpp>
 #include <podium/core/result.hpp>
 #include <podium/core/saturating.hpp>
 #include <podium/core/time.hpp>
@@ -20,7 +20,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -43,30 +42,23 @@ struct season {
     friend bool operator==(season const&, season const&) = default;
 };
 
-namespace detail {
-
-inline void validate_season(season_policy const& p, std::string const& at, complaints& wrong)
-{
-    if (p.slots < 1 || p.slots > 1440)
-        wrong(at + "slots", "must be from 1 to 1440");
-    if (p.length < std::chrono::seconds(1) || (p.slots > 0 && p.length / p.slots <= duration::zero()))
-        wrong(at + "length", "must be at least a second");
-    if (p.lead < duration::zero() || p.lead > p.length)
-        wrong(at + "lead", "must be from 0 to the length of the season");
-    if (!(p.factor >= 1 && p.factor <= 1000))
-        wrong(at + "factor", "must be from 1 to 1000");
-    if (p.weight_percent < 1 || p.weight_percent > 100)
-        wrong(at + "weight_percent", "must be from 1 to 100");
-}
-
-}  // namespace detail
-
 /// All that is wrong with a policy, each error with the field as its path.
 [[nodiscard]] inline result<void> validate(season_policy const& p)
 {
-    detail::complaints wrong;
-    detail::validate_season(p, {}, wrong);
-    return std::move(wrong).all();
+    found_errors wrong;
+    if (p.slots < 1 || p.slots > 1440)
+        wrong.add({errc::invalid, "must be from 1 to 1440", "slots"});
+    if (p.length < std::chrono::seconds(1) || (p.slots > 0 && p.length / p.slots <= duration::zero()))
+        wrong.add({errc::invalid, "must be at least a second", "length"});
+    if (p.lead < duration::zero() || p.lead > p.length)
+        wrong.add({errc::invalid, "must be from 0 to the length of the season", "lead"});
+    if (!(p.factor >= 1 && p.factor <= 1000))
+        wrong.add({errc::invalid, "must be from 1 to 1000", "factor"});
+    if (p.weight_percent < 1 || p.weight_percent > 100)
+        wrong.add({errc::invalid, "must be from 1 to 100", "weight_percent"});
+    if (wrong.all)
+        return *std::move(wrong.all);
+    return {};
 }
 
 struct foreseen {

@@ -60,6 +60,16 @@ struct autoscaler_settings {
     friend bool operator==(autoscaler_settings const&, autoscaler_settings const&) = default;
 };
 
+namespace detail {
+
+/// "apps" of "apps/v1".
+[[nodiscard]] constexpr std::string_view group_of(std::string_view api_version) noexcept
+{
+    return api_version.substr(0, api_version.find('/'));
+}
+
+}  // namespace detail
+
 /// Which autoscalers name a target. An index of the view.
 class autoscaler_targets {
 public:
@@ -102,7 +112,7 @@ private:
     static std::string key(std::string_view namespace_, std::string_view api_version, std::string_view kind,
         std::string_view name)
     {
-        auto const group = api_version.substr(0, api_version.find('/'));
+        auto const group = detail::group_of(api_version);
         std::string out;
         out.reserve(namespace_.size() + group.size() + kind.size() + name.size() + 3);
         for (auto const part : {namespace_, group, kind})
@@ -277,7 +287,7 @@ template<class View, class F>
     View const& view, model::horizontal_pod_autoscaler const& a, F const& f)
 {
     auto const& ref = a.spec.scale_target_ref;
-    auto const group_of = [](std::string_view v) { return v.substr(0, v.find('/')); };
+    using detail::group_of;
     result<void> out;
     auto const try_kind = [&]<class K>(std::type_identity<K>) {
         if (ref.kind != K::kind || group_of(ref.api_version) != group_of(K::api_version))
